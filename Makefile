@@ -1,0 +1,70 @@
+# Every target installs what it needs; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Root is asked for only where the work needs it, and sudo only where we are not root already.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=CI,ENGINE,T)
+
+export TAG ?= latest
+export PLUGIN ?= dovesnap/ovs
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+node_modules: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch node_modules
+
+.PHONY: build
+build: node_modules
+	@npx tsup --silent
+
+.PHONY: quickstart
+quickstart: ## From nothing to a page fetched over an Open vSwitch network
+	$(AS_ROOT) bash rootfs-build/quickstart.sh
+
+.PHONY: clean-quickstart
+clean-quickstart: ## Undo quickstart
+	$(AS_ROOT) bash rootfs-build/quickstart.sh undo
+
+.PHONY: bundle
+bundle: build ## Build the plugin bundle (config.json and rootfs/); the last line names its folder
+	$(AS_ROOT) bash rootfs-build/bundle.sh
+
+.PHONY: install
+install: build ## Create the plugin in this machine's Docker and enable it
+	$(AS_ROOT) bash rootfs-build/install.sh
+
+.PHONY: uninstall
+uninstall: ## Remove the plugin and what the kernel still holds of it
+	$(AS_ROOT) bash rootfs-build/uninstall.sh
+
+.PHONY: push
+push: build ## Push the plugin with its version and architecture tags (REGISTRY=host:port/ in front of the name)
+	$(AS_ROOT) bash rootfs-build/push.sh
+
+.PHONY: check
+check: node_modules ## Types, lint, format, layers, dead code
+	npm run --silent check
+
+.PHONY: test
+test: ## Every lane that CI runs
+	$(AS_ROOT) bash test/run.sh check unit integration protocol e2e
+
+.PHONY: test-unit
+test-unit: ## Pure code and properties
+	bash test/run.sh unit
+
+.PHONY: test-integration
+test-integration: ## Real ovsdb-server, ovs-vswitchd, namespaces and netfilter
+	$(AS_ROOT) bash test/run.sh integration
+
+.PHONY: test-protocol
+test-protocol: ## The driver against an engine's raw HTTP
+	$(AS_ROOT) bash test/run.sh protocol
+
+.PHONY: test-e2e
+test-e2e: ## Real Docker Engines (ENGINE=20.10|26.1|28.5, T=part of a test's name)
+	$(AS_ROOT) bash test/run.sh e2e

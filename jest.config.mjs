@@ -1,0 +1,25 @@
+const transform = {
+  '^.+\\.ts$': [
+    '@swc/jest',
+    { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+  ],
+}
+
+const lane = (displayName, testMatch, more = {}) => ({
+  displayName,
+  rootDir: import.meta.dirname,
+  testMatch: testMatch.map((pattern) => `<rootDir>/${pattern}`),
+  testEnvironment: 'node',
+  transform,
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
+  ...more,
+})
+
+export default {
+  projects: [
+    lane('unit', ['src/**/*.test.ts']),
+    lane('integration', ['test/integration/**/*.test.ts']),
+    lane('protocol', ['test/protocol/**/*.test.ts']),
+    lane('e2e', ['test/e2e/**/*.test.ts']),
+  ],
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  entry: { main: 'src/main.ts' },
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20',
+  outDir: 'dist',
+  clean: true,
+  // The plugin's root file system carries no node_modules: everything goes into the one file.
+  noExternal: [/.*/],
+  minify: true,
+  sourcemap: true,
+})
