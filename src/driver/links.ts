@@ -6,6 +6,8 @@ export interface Link {
   readonly up: boolean
   /** The kernel's `ifalias`: the driver's owner mark, absent on links that are not ours. */
   readonly owner?: string
+  /** The host's own stack sees nothing of what arrives on it; see {@link VethPair.bypassHostStack}. */
+  readonly bypassesHostStack: boolean
 }
 
 /**

@@ -1,0 +1,97 @@
+import { CommandError } from '../process/command-error'
+import type { Run } from '../process/run'
+
+/** The conditions of the kernel that callers tell apart. */
+export type KernelErrorCode = 'EAFNOSUPPORT' | 'EBUSY' | 'EEXIST' | 'ENODEV' | 'EPERM'
+
+/** What iproute2 and ethtool print for each. */
+const errorTexts: readonly (readonly [KernelErrorCode, RegExp])[] = [
+  ['EAFNOSUPPORT', /Address family not supported/],
+  ['EBUSY', /Device or resource busy/],
+  ['EEXIST', /File exists/],
+  ['ENODEV', /Cannot find device|does not exist|No such device|no device matches/],
+  ['EPERM', /Operation not permitted/],
+]
+
+/** The kernel's condition behind a failed command; `undefined` for any other. */
+export function kernelErrorCode(error: unknown): KernelErrorCode | undefined {
+  if (!(error instanceof CommandError)) return undefined
+  return errorTexts.find(([, text]) => text.test(error.stderr))?.[0]
+}
+
+/**
+ * The 1-based line at which `ip -batch` gave up; what the lines before it asked for is done, that line and what
+ * follows is not. `undefined` where it was killed or never ran.
+ */
+export function failedBatchLine(error: unknown): number | undefined {
+  if (!(error instanceof CommandError)) return undefined
+  const line = /^Command failed .*:(\d+)$/m.exec(error.stderr)?.[1]
+  return line === undefined ? undefined : Number(line)
+}
+
+/** A link as `ip -json link show` prints it, as far as it is used. */
+export interface IpLink {
+  readonly ifname: string
+  readonly mtu: number
+  /** Absent on links without a link layer, such as tun devices. */
+  readonly address?: string
+  readonly flags: readonly string[]
+  readonly ifalias?: string
+  /** A veth's other end, while that is in the same network namespace. */
+  readonly link?: string
+}
+
+/** iproute2's `ip` for links. Names and aliases must have been validated: they become part of a command line. */
+export class IpCommand {
+  constructor(private readonly run: Run) {}
+
+  /** Every link of the namespace. */
+  async links(signal: AbortSignal): Promise<readonly IpLink[]> {
+    return parseLinks(await this.ip(['-json', 'link', 'show'], signal))
+  }
+
+  /** One link; `undefined` where there is none of that name. */
+  async link(name: string, signal: AbortSignal): Promise<IpLink | undefined> {
+    try {
+      return parseLinks(await this.ip(['-json', 'link', 'show', 'dev', name], signal))[0]
+    } catch (error) {
+      if (kernelErrorCode(error) === 'ENODEV') return undefined
+      throw error
+    }
+  }
+
+  /**
+   * Runs commands in one process, in order. Not a transaction: it stops at the first that fails.
+   *
+   * @throws CommandError, see {@link failedBatchLine}.
+   */
+  async batch(lines: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.run('ip', ['-batch', '-'], { input: lines.map((line) => `${line}\n`).join(''), signal })
+  }
+
+  /** Idempotent. Deletes a veth's other end as well. */
+  async deleteLink(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.ip(['link', 'delete', 'dev', name], signal)
+    } catch (error) {
+      if (kernelErrorCode(error) !== 'ENODEV') throw error
+    }
+  }
+
+  private async ip(args: readonly string[], signal: AbortSignal): Promise<string> {
+    return (await this.run('ip', args, { signal })).stdout
+  }
+}
+
+function parseLinks(json: string): readonly IpLink[] {
+  const parsed: unknown = JSON.parse(json)
+  if (!Array.isArray(parsed)) throw new TypeError('ip printed no list of links')
+  return parsed.filter(isIpLink)
+}
+
+/** `ip` prints `{}` in place of a link that a filter left out. */
+function isIpLink(value: unknown): value is IpLink {
+  if (typeof value !== 'object' || value === null) return false
+  const link: Partial<Record<keyof IpLink, unknown>> = value
+  return typeof link.ifname === 'string' && typeof link.mtu === 'number' && Array.isArray(link.flags)
+}

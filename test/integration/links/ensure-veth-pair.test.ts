@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Run } from '../../../src/adapters/process/run'
+import type { VethPair } from '../../../src/driver/links'
+import type { Netns } from '../../fixtures/netns'
+import { makeNetns } from '../../fixtures/netns'
+import { intercepted, linksOver, names, never, pair, ruleset, show } from './fixture'
+
+let host: Netns
+
+beforeEach(async () => {
+  host = await makeNetns()
+})
+
+afterEach(async () => {
+  await host.dispose()
+})
+
+async function feature(netns: Netns, link: string, name: string): Promise<string | undefined> {
+  const { stdout } = await netns.exec('ethtool', '-k', link)
+  return new RegExp(`^\\s*${name}: (\\w+)`, 'm').exec(stdout)?.[1]
+}
+
+describe('ensureVethPair', () => {
+  it('makes both ends as asked, and only the host end up', async () => {
+    await linksOver(host.run).ensureVethPair(pair, never)
+    const hostEnd = await show(host, pair.hostLink)
+    const containerEnd = await show(host, pair.containerLink)
+    expect(hostEnd).toMatchObject({ mtu: 1400, ifalias: pair.owner, inet6_addr_gen_mode: 'none' })
+    expect(hostEnd.flags).toContain('UP')
+    expect(containerEnd).toMatchObject({ mtu: 1400, ifalias: pair.owner, address: pair.macAddress })
+    expect(containerEnd.flags).not.toContain('UP')
+    expect(await feature(host, pair.containerLink, 'tx-checksumming')).toBe('on')
+    expect(await ruleset(host)).toBe('')
+  })
+
+  it('makes a pair whose MTU is too small for IPv6', async () => {
+    await linksOver(host.run).ensureVethPair({ ...pair, mtu: 1200 }, never)
+    expect(await show(host, pair.hostLink)).toMatchObject({ mtu: 1200, ifalias: pair.owner })
+    expect((await show(host, pair.hostLink)).flags).toContain('UP')
+  })
+
+  it('turns transmit checksums off on the container end alone, and that survives its move', async () => {
+    await linksOver(host.run).ensureVethPair({ ...pair, transmitOffload: false }, never)
+    expect(await feature(host, pair.hostLink, 'tx-checksumming')).toBe('on')
+    const container = await makeNetns()
+    try {
+      await host.exec('ip', 'link', 'set', 'dev', pair.containerLink, 'netns', container.name)
+      expect(await feature(container, pair.containerLink, 'tx-checksumming')).toBe('off')
+      expect(await feature(container, pair.containerLink, 'tx-tcp-segmentation')).toBe('off')
+    } finally {
+      await container.dispose()
+    }
+  })
+
+  it('puts an existing pair right', async () => {
+    const links = linksOver(host.run)
+    await links.ensureVethPair(pair, never)
+    for (const link of [pair.hostLink, pair.containerLink]) {
+      await host.exec('ip', 'link', 'set', 'dev', link, 'mtu', '1300', 'down')
+    }
+    await host.exec('ip', 'link', 'set', 'dev', pair.hostLink, 'addrgenmode', 'eui64')
+    await host.exec(
+      'ip',
+      'link',
+      'set',
+      'dev',
+      pair.containerLink,
+      'address',
+      '02:00:00:00:00:01',
+      'alias',
+      'x',
+    )
+    const { address: hostMac } = await show(host, pair.hostLink)
+    const wanted: VethPair = { ...pair, transmitOffload: false, bypassHostStack: true }
+    await links.ensureVethPair(wanted, never)
+    expect(await show(host, pair.hostLink)).toMatchObject({
+      mtu: 1400,
+      inet6_addr_gen_mode: 'none',
+      ifalias: pair.owner,
+      address: hostMac,
+    })
+    expect((await show(host, pair.hostLink)).flags).toContain('UP')
+    expect(await show(host, pair.containerLink)).toMatchObject({
+      mtu: 1400,
+      address: pair.macAddress,
+      ifalias: pair.owner,
+    })
+    expect(await feature(host, pair.containerLink, 'tx-checksumming')).toBe('off')
+    expect(await ruleset(host)).toContain(`device "${pair.hostLink}"`)
+    await links.ensureVethPair(pair, never)
+    expect(await feature(host, pair.containerLink, 'tx-checksumming')).toBe('on')
+    expect(await ruleset(host)).not.toContain('chain')
+  })
+
+  it('leaves alone the end that is in a container, and a link that took its name', async () => {
+    const links = linksOver(host.run)
+    await links.ensureVethPair(pair, never)
+    const container = await makeNetns()
+    try {
+      await host.exec('ip', 'link', 'set', 'dev', pair.containerLink, 'netns', container.name)
+      await container.exec('ip', 'link', 'set', 'dev', pair.containerLink, 'mtu', '1280')
+      await host.exec('ip', 'link', 'add', pair.containerLink, 'mtu', '1290', 'type', 'bridge')
+      await host.exec('ip', 'link', 'set', 'dev', pair.hostLink, 'mtu', '1300')
+      await links.ensureVethPair({ ...pair, transmitOffload: false }, never)
+      expect((await show(host, pair.hostLink)).mtu).toBe(1400)
+      expect((await show(container, pair.containerLink)).mtu).toBe(1280)
+      expect(await feature(container, pair.containerLink, 'tx-checksumming')).toBe('on')
+      expect((await show(host, pair.containerLink)).mtu).toBe(1290)
+    } finally {
+      await container.dispose()
+    }
+  })
+
+  it.each(['hostLink', 'containerLink'] as const)('refuses a %s that is not its own', async (end) => {
+    await host.exec('ip', 'link', 'add', pair[end], 'mtu', '1290', 'type', 'bridge')
+    const before = await names(host)
+    await expect(linksOver(host.run).ensureVethPair(pair, never)).rejects.toMatchObject({
+      code: 'NAME_TAKEN',
+      message: expect.stringContaining(pair[end]),
+    })
+    expect(await names(host)).toEqual(before)
+    expect((await show(host, pair[end])).mtu).toBe(1290)
+  })
+
+  it('refuses a pair of another owner and leaves its guard', async () => {
+    const links = linksOver(host.run)
+    await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
+    const other = { ...pair, owner: 'dovesnap:ffff', mtu: 1300 }
+    await expect(links.ensureVethPair(other, never)).rejects.toMatchObject({ code: 'NAME_TAKEN' })
+    expect(await show(host, pair.hostLink)).toMatchObject({ mtu: 1400, ifalias: pair.owner })
+    expect(await ruleset(host)).toContain(`device "${pair.hostLink}"`)
+  })
+
+  it('takes back the links where a later step fails', async () => {
+    const wanted = { ...pair, transmitOffload: false, bypassHostStack: true }
+    const run = intercepted(host.run, (command) => {
+      if (command === 'nft') throw new Error('no netfilter here')
+    })
+    await expect(linksOver(run).ensureVethPair(wanted, never)).rejects.toMatchObject({
+      code: 'LINK_FAILED',
+      message: expect.stringContaining('no netfilter here'),
+    })
+    expect(await names(host)).toEqual(['lo'])
+  })
+
+  it('takes back the links where a later line of the batch fails', async () => {
+    const tooSmall = { ...pair, mtu: 1400 }
+    const run: Run = (command, args, options) =>
+      host.run(command, args, {
+        ...options,
+        ...(options.input === undefined
+          ? {}
+          : { input: options.input.replace(' up\n', ' up\nlink set dev nosuch up\n') }),
+      })
+    await expect(linksOver(run).ensureVethPair(tooSmall, never)).rejects.toMatchObject({
+      code: 'LINK_FAILED',
+    })
+    expect(await names(host)).toEqual(['lo'])
+  })
+
+  it('takes back the links and the guard where the caller gives up', async () => {
+    for (const [stage, last] of [
+      ['ip', '-batch'],
+      ['ethtool', '-K'],
+      ['nft', '-f'],
+    ]) {
+      const controller = new AbortController()
+      const run: Run = async (command, args, options) => {
+        const output = await host.run(command, args, options)
+        if (command === stage && args[0] === last) controller.abort(new Error('given up'))
+        return output
+      }
+      const wanted = { ...pair, transmitOffload: false, bypassHostStack: true }
+      await expect(linksOver(run).ensureVethPair(wanted, controller.signal)).rejects.toThrow('given up')
+      expect(await names(host)).toEqual(['lo'])
+      expect(await ruleset(host)).not.toContain('chain')
+    }
+  })
+
+  it('makes many pairs at once', async () => {
+    const links = linksOver(host.run)
+    const pairs = Array.from({ length: 20 }, (_, i) => ({
+      ...pair,
+      hostLink: `ovs-veth0-${i}`,
+      containerLink: `ethc${i}`,
+      bypassHostStack: true,
+    }))
+    await Promise.all(pairs.map((each) => links.ensureVethPair(each, never)))
+    const found = await links.list(never)
+    expect(pairs.map(({ hostLink }) => found.get(hostLink)?.bypassesHostStack)).toEqual(pairs.map(() => true))
+    await Promise.all(pairs.map(({ hostLink }) => links.removeLink(hostLink, pair.owner, never)))
+    expect(await names(host)).toEqual(['lo'])
+    expect(await ruleset(host)).not.toContain('chain')
+  })
+
+  it.each([
+    ['hostLink', 'a b'],
+    ['hostLink', 'name-of-16-bytes'],
+    ['hostLink', '-x'],
+    ['hostLink', 'a/b'],
+    ['containerLink', 'a\nlink'],
+    ['owner', 'a b'],
+    ['owner', 'x\nlink delete dev lo'],
+    ['macAddress', '02:42'],
+    ['mtu', 1.5],
+  ])('lets no %s %j near a command line', async (key, value) => {
+    const commands: string[] = []
+    const run = intercepted(host.run, (command) => {
+      commands.push(command)
+    })
+    await expect(linksOver(run).ensureVethPair({ ...pair, [key]: value }, never)).rejects.toMatchObject({
+      code: 'LINK_FAILED',
+    })
+    expect(commands).toEqual([])
+  })
+})
