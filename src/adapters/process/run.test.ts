@@ -1,0 +1,118 @@
+import { describe, expect, it } from '@jest/globals'
+import { CommandError } from './command-error'
+import type { RunOptions } from './run'
+import { createRun } from './run'
+
+const never = new AbortController().signal
+const run = createRun({ PATH: process.env['PATH'], LC_ALL: 'de_DE.UTF-8', MARK: 'of the environment' })
+const shell = (script: string, options: Partial<RunOptions> = {}) =>
+  run('sh', ['-c', script], { signal: never, ...options })
+
+async function failure(work: Promise<unknown>): Promise<CommandError> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(CommandError)
+  return error as CommandError
+}
+
+/** The shell prints its id and then waits: whoever ended it, ended this process. */
+const isRunning = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+describe('run', () => {
+  it('gives what the command wrote, apart and undamaged', async () => {
+    const text = 'ä€😀'.repeat(50_000)
+    const { stdout, stderr } = await shell('tee /dev/stderr', { input: text })
+    expect(stdout === text).toBe(true)
+    expect(stderr === text).toBe(true)
+  })
+
+  it('closes the input when none is given', async () => {
+    expect(await shell('cat; echo done')).toEqual({ stdout: 'done\n', stderr: '' })
+  })
+
+  it('passes the environment, with error texts in English', async () => {
+    expect((await shell('echo $MARK $LC_ALL')).stdout).toBe('of the environment C\n')
+  })
+
+  it('passes arguments as they are', async () => {
+    const { stdout } = await run('printf', ['%s\\n', '$HOME; echo', ''], { signal: never })
+    expect(stdout).toBe('$HOME; echo\n\n')
+  })
+
+  it('tells of a command that failed', async () => {
+    const error = await failure(shell('echo out; echo no such thing >&2; exit 3'))
+    expect(error).toMatchObject({ exitCode: 3, stdout: 'out\n', stderr: 'no such thing\n' })
+    expect(error.message).toBe('sh -c echo out; echo no such thing >&2; exit 3: exit code 3: no such thing')
+  })
+
+  it('tells of a command that something else killed', async () => {
+    const error = await failure(shell('kill -TERM $$'))
+    expect(error.message).toContain('killed by SIGTERM')
+    expect(error).not.toHaveProperty('exitCode')
+  })
+
+  it('tells of a command that is not there', async () => {
+    const error = await failure(run('/nonexistent/tool', ['-x'], { signal: never, input: 'x' }))
+    expect(error.message).toContain('/nonexistent/tool -x: could not be started')
+    expect(error.cause).toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('judges a command that leaves its input unread by its exit code', async () => {
+    const input = 'x'.repeat(1_000_000)
+    expect(await shell('echo done', { input })).toMatchObject({ stdout: 'done\n' })
+    expect(await failure(shell('exit 4', { input }))).toMatchObject({ exitCode: 4 })
+  })
+
+  it('kills at the timeout', async () => {
+    const error = await failure(shell('echo $$; exec sleep 60', { timeoutMs: 300 }))
+    expect(error.message).toContain('not done after 300 ms')
+    expect(isRunning(Number(error.stdout))).toBe(false)
+  })
+
+  it('kills a command that writes more than it may', async () => {
+    const error = await failure(shell('echo $$ >&2; exec yes', { maxOutputBytes: 100_000 }))
+    expect(error.message).toContain('more than 100000 bytes')
+    expect(error.stdout.length).toBeLessThanOrEqual(100_000)
+    expect(isRunning(Number(error.stderr))).toBe(false)
+  })
+
+  it('kills when the caller gives up, and rejects with the reason of that', async () => {
+    const controller = new AbortController()
+    const reason = new Error('given up')
+    const work = shell('exec sleep 60', { signal: controller.signal })
+    controller.abort(reason)
+    await expect(work).rejects.toBe(reason)
+  })
+
+  it('starts nothing for a caller that gave up before', async () => {
+    const reason = new Error('given up')
+    await expect(shell('exit 5', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+  })
+
+  it('does not wait for a descendant that keeps the output open', async () => {
+    const error = await failure(shell('sleep 60 & echo $!; exec sleep 60', { timeoutMs: 300 }))
+    const descendant = Number(error.stdout)
+    expect(isRunning(descendant)).toBe(true)
+    process.kill(descendant, 'SIGKILL')
+  })
+
+  it('lets one signal bound many commands', async () => {
+    const { signal } = new AbortController()
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    await Promise.all(Array.from({ length: 20 }, () => shell('true', { signal })))
+    await new Promise(setImmediate)
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+})
