@@ -17,6 +17,7 @@ const transactionErrorCodes = {
   'unknown database': 'unknown-database',
   canceled: 'canceled',
   'syntax error': 'syntax-error',
+  'unknown column': 'unknown-column',
   'duplicate uuid': 'duplicate-uuid',
   'permission error': 'permission-error',
   'not allowed': 'not-allowed',
@@ -102,4 +103,8 @@ export function isRetryable(error: unknown): boolean {
     error.code === 'timed-out' ||
     (error.code === 'constraint-violation' && / for index on column/.test(error.details))
   )
+}
+
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

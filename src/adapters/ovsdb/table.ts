@@ -1,0 +1,79 @@
+import type { TableMonitor, TableRow } from './api'
+import { isMap, isSet } from './updates'
+import type { StoredAtom, StoredRow, StoredValue } from './values'
+
+/** One table of the replica: its rows by uuid, and by the indexes that its monitor declares. */
+export class ReplicaTable {
+  readonly rows = new Map<string, StoredRow>()
+  readonly #indexes: ReadonlyMap<string, Index>
+
+  constructor(monitor: TableMonitor) {
+    this.#indexes = new Map((monitor.indexes ?? []).map((name) => [name, new Index(name)]))
+  }
+
+  set(uuid: string, row: StoredRow): void {
+    this.delete(uuid)
+    this.rows.set(uuid, row)
+    for (const index of this.#indexes.values()) index.add(uuid, row)
+  }
+
+  delete(uuid: string): void {
+    const row = this.rows.get(uuid)
+    if (row === undefined) return
+    this.rows.delete(uuid)
+    for (const index of this.#indexes.values()) index.remove(uuid, row)
+  }
+
+  /** Undefined where there is no such index. */
+  find(indexName: string, value: StoredAtom): readonly TableRow[] | undefined {
+    const index = this.#indexes.get(indexName)
+    if (index === undefined) return undefined
+    return index.uuids(value).flatMap((uuid) => {
+      const row = this.rows.get(uuid)
+      return row === undefined ? [] : [{ uuid, row }]
+    })
+  }
+}
+
+/** Rows by what they hold in a column, or under one key of a map column. */
+class Index {
+  readonly #column: string
+  readonly #key: string | undefined
+  readonly #uuids = new Map<StoredAtom, Set<string>>()
+
+  /** @param name `column` or `column:key`. */
+  constructor(name: string) {
+    const colon = name.indexOf(':')
+    this.#column = colon === -1 ? name : name.slice(0, colon)
+    this.#key = colon === -1 ? undefined : name.slice(colon + 1)
+  }
+
+  add(uuid: string, row: StoredRow): void {
+    for (const value of this.#valuesOf(row[this.#column])) {
+      const uuids = this.#uuids.get(value)
+      if (uuids === undefined) this.#uuids.set(value, new Set([uuid]))
+      else uuids.add(uuid)
+    }
+  }
+
+  remove(uuid: string, row: StoredRow): void {
+    for (const value of this.#valuesOf(row[this.#column])) {
+      const uuids = this.#uuids.get(value)
+      uuids?.delete(uuid)
+      if (uuids?.size === 0) this.#uuids.delete(value)
+    }
+  }
+
+  uuids(value: StoredAtom): readonly string[] {
+    return [...(this.#uuids.get(value) ?? [])]
+  }
+
+  #valuesOf(value: StoredValue | undefined): readonly StoredAtom[] {
+    if (value === undefined) return []
+    if (isMap(value)) {
+      const item = this.#key === undefined ? undefined : value.get(this.#key)
+      return item === undefined ? [] : [item]
+    }
+    return isSet(value) ? value : [value]
+  }
+}
