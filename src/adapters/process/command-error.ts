@@ -3,7 +3,7 @@ const MAX_QUOTED_STDERR = 500
 export interface CommandErrorDetails extends ErrorOptions {
   readonly stdout?: string
   readonly stderr?: string
-  readonly exitCode?: number | undefined
+  readonly exitCode?: number
 }
 
 /** A command that did not do its work. The message carries the command line, the reason and the start of stderr. */
@@ -11,8 +11,8 @@ export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly stdout: string
   readonly stderr: string
-  /** Absent where the command was not started or was killed. */
-  readonly exitCode?: number
+  /** `undefined` where the command was not started or was killed. */
+  readonly exitCode: number | undefined
 
   constructor(
     readonly commandLine: readonly string[],
@@ -24,6 +24,6 @@ export class CommandError extends Error {
     super(`${commandLine.join(' ')}: ${reason}${quoted === '' ? '' : `: ${quoted}`}`, options)
     this.stdout = stdout
     this.stderr = stderr
-    if (exitCode !== undefined) this.exitCode = exitCode
+    this.exitCode = exitCode
   }
 }

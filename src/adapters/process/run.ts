@@ -59,7 +59,8 @@ function complete(
     maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES,
   } = options
   return new Promise((resolve, reject) => {
-    let failure: Error | undefined
+    /** Why the command did not end by itself; given once it has, with all that it wrote. */
+    let failure: ((output: CommandOutput) => Error) | undefined
     let graceTimer: NodeJS.Timeout | undefined
 
     const settle = (code: number | null, killedBy: NodeJS.Signals | null): void => {
@@ -67,15 +68,13 @@ function complete(
       clearTimeout(graceTimer)
       signal.removeEventListener('abort', onAbort)
       const output = { stdout: stdout(), stderr: stderr() }
-      if (failure !== undefined) reject(failure)
+      if (failure !== undefined) reject(failure(output))
       else if (code === 0) resolve(output)
-      else {
-        const reason = code === null ? `killed by ${String(killedBy)}` : `exit code ${code}`
-        reject(new CommandError(commandLine, reason, { ...output, exitCode: code ?? undefined }))
-      }
+      else if (code === null) reject(new CommandError(commandLine, `killed by ${String(killedBy)}`, output))
+      else reject(new CommandError(commandLine, `exit code ${code}`, { ...output, exitCode: code }))
     }
-    const kill = (reason: Error): void => {
-      failure ??= reason
+    const kill = (why: (output: CommandOutput) => Error): void => {
+      failure ??= why
       child.kill('SIGKILL')
       graceTimer ??= setTimeout(() => {
         child.stdout.destroy()
@@ -83,18 +82,15 @@ function complete(
         settle(null, 'SIGKILL')
       }, KILL_GRACE_MS)
     }
-    const killFor = (reason: string): void => {
-      kill(new CommandError(commandLine, reason, { stdout: stdout(), stderr: stderr() }))
-    }
     const onAbort = (): void => {
-      kill(asError(signal.reason))
+      kill(() => asError(signal.reason))
+    }
+    const onOverflow = (): void => {
+      kill((output) => new CommandError(commandLine, `more than ${maxOutputBytes} bytes of output`, output))
     }
     const timer = setTimeout(() => {
-      killFor(`not done after ${timeoutMs} ms`)
+      kill((output) => new CommandError(commandLine, `not done after ${timeoutMs} ms`, output))
     }, timeoutMs)
-    const onOverflow = (): void => {
-      killFor(`more than ${maxOutputBytes} bytes of output`)
-    }
     const stdout = collect(child.stdout, maxOutputBytes, onOverflow)
     const stderr = collect(child.stderr, maxOutputBytes, onOverflow)
 
@@ -102,7 +98,7 @@ function complete(
     setMaxListeners(0, signal)
     signal.addEventListener('abort', onAbort)
     child.once('error', (cause) => {
-      failure ??= new CommandError(commandLine, `could not be started (${cause.message})`, { cause })
+      failure ??= () => new CommandError(commandLine, `could not be started (${cause.message})`, { cause })
     })
     child.once('close', settle)
     // A command that ends before it has read everything breaks the pipe; its exit code tells whether that is an error.
