@@ -1,5 +1,5 @@
 import type { MonitorSpec, Replica, TableChange, TableRow } from './api'
-import type { NotConnectedError } from './errors'
+import { toError, type NotConnectedError } from './errors'
 import { Listeners } from './listeners'
 import { ReplicaTable } from './table'
 import { applyRowUpdate, equalRows, type TableUpdate } from './updates'
@@ -45,7 +45,7 @@ export class ReplicaStore implements Replica {
 
   waitUntil<T>(predicate: (replica: Replica) => T | undefined | false, signal: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
-      const reason = signal.aborted ? (signal.reason as Error) : this.#closeReason
+      const reason = signal.aborted ? toError(signal.reason) : this.#closeReason
       if (reason !== undefined) {
         reject(reason)
         return
@@ -62,17 +62,17 @@ export class ReplicaStore implements Replica {
             if (value === undefined || value === false) return
             resolve(value)
           } catch (error) {
-            reject(error)
+            reject(toError(error))
           }
           end()
         },
         fail: (error) => {
           end()
-          reject(error)
+          reject(toError(error))
         },
       }
       const onAbort = () => {
-        waiter.fail(signal.reason as Error)
+        waiter.fail(toError(signal.reason))
       }
       this.#waiters.add(waiter)
       signal.addEventListener('abort', onAbort, { once: true })
