@@ -94,12 +94,12 @@ export class IngressGuard {
   }
 }
 
+const CHAIN = new RegExp(`^\\tchain ${CHAIN_PREFIX}(\\S+) \\{\\n([^}]*)\\}$`, 'gm')
+
 /** Its JSON does not tell the link before nft 1.1; its text always does. */
 function parseChains(text: string): ReadonlyMap<string, boolean> {
   const chains = new Map<string, boolean>()
-  for (const [, chain = '', body = ''] of text.matchAll(/^\tchain (\S+) \{\n([^}]*)\n?\t\}$/gm)) {
-    if (!chain.startsWith(CHAIN_PREFIX)) continue
-    const link = chain.slice(CHAIN_PREFIX.length)
+  for (const [, link = '', body = ''] of text.matchAll(CHAIN)) {
     chains.set(
       link,
       body.trim() === `type filter hook ingress device "${link}" priority ${PRIORITY}; policy drop;`,

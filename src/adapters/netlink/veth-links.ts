@@ -58,7 +58,6 @@ export class VethLinks implements Links {
     await attempt('*', signal, async () => {
       // Guards first: a link made in between then has none in this list.
       const guards = await this.guard.known(signal)
-      if (guards.length === 0) return
       const links = new Set((await this.ip.links(signal)).map(({ ifname }) => ifname))
       const stale = guards.filter((link) => !links.has(link))
       if (stale.length > 0) await this.guard.remove(stale, signal)
@@ -120,9 +119,7 @@ export class VethLinks implements Links {
     try {
       await this.ip.batch([...lines, `link set dev ${hostLink} addrgenmode none`], signal)
     } catch (error) {
-      const withoutIPv6 =
-        kernelErrorCode(error) === 'EAFNOSUPPORT' && failedBatchLine(error) === lines.length + 1
-      if (!withoutIPv6) throw error
+      if (kernelErrorCode(error) !== 'EAFNOSUPPORT') throw error
     }
   }
 
@@ -132,14 +129,15 @@ export class VethLinks implements Links {
   }
 
   /**
-   * For a pair that was not there before: a link of that name is ours, or has not got its mark yet. Fails with both
-   * reasons where it cannot be taken back.
+   * For a pair that was not there before: it is ours by its mark or, where it has none yet, by its other end. Fails
+   * with both reasons where it cannot be taken back.
    */
-  private async undo({ hostLink, owner }: VethPair, cause: unknown): Promise<void> {
+  private async undo({ hostLink, containerLink, owner }: VethPair, cause: unknown): Promise<void> {
     const signal = AbortSignal.timeout(UNDO_MS)
     try {
       const link = await this.ip.link(hostLink, signal)
-      if (link === undefined || (link.ifalias !== undefined && link.ifalias !== owner)) return
+      const made = link?.ifalias === owner || (link?.ifalias === undefined && link?.link === containerLink)
+      if (!made) return
       await this.ip.deleteLink(hostLink, signal)
       await this.guard.remove([hostLink], signal)
     } catch (error) {

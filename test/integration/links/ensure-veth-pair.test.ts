@@ -165,16 +165,41 @@ describe('ensureVethPair', () => {
       ['nft', '-f'],
     ]) {
       const controller = new AbortController()
+      const reason = new Error('given up')
       const run: Run = async (command, args, options) => {
         const output = await host.run(command, args, options)
-        if (command === stage && args[0] === last) controller.abort(new Error('given up'))
+        if (command === stage && args[0] === last) controller.abort(reason)
         return output
       }
       const wanted = { ...pair, transmitOffload: false, bypassHostStack: true }
-      await expect(linksOver(run).ensureVethPair(wanted, controller.signal)).rejects.toThrow('given up')
+      await expect(linksOver(run).ensureVethPair(wanted, controller.signal)).rejects.toBe(reason)
       expect(await names(host)).toEqual(['lo'])
       expect(await ruleset(host)).not.toContain('chain')
     }
+  })
+
+  it.each([
+    ['before its owner mark is set', `type veth peer name ${pair.containerLink}`, ['lo']],
+    ['and another took the name', 'type bridge', ['lo', pair.hostLink]],
+    ['and a pair of another took the name', 'type veth peer name other', ['lo', 'other', pair.hostLink]],
+  ])('takes back only its own where ip is cut off %s', async (_, kind, remaining) => {
+    const run = intercepted(host.run, async (_command, args) => {
+      if (args[0] !== '-batch') return
+      await host.exec('ip', 'link', 'add', 'name', pair.hostLink, ...kind.split(' '))
+      throw new Error('cut off')
+    })
+    await expect(linksOver(run).ensureVethPair(pair, never)).rejects.toMatchObject({ code: 'LINK_FAILED' })
+    expect(await names(host)).toEqual(remaining)
+  })
+
+  it('tells of a pair that it could not take back', async () => {
+    const run = intercepted(host.run, (command, args) => {
+      if (command === 'nft') throw new Error('no netfilter here')
+      if (args.includes('delete')) throw new Error('no deleting either')
+    })
+    await expect(linksOver(run).ensureVethPair({ ...pair, bypassHostStack: true }, never)).rejects.toThrow(
+      /no netfilter here.*no deleting either/,
+    )
   })
 
   it('makes many pairs at once', async () => {
