@@ -42,18 +42,17 @@ export class IngressGuard {
   }
 
   /**
-   * Idempotent. The links may be gone.
+   * Idempotent. The link may be gone. Asks first: a transaction that fails costs as much as one that removes, about
+   * 14 ms in the kernel.
    *
    * @throws CommandError
    */
-  async remove(links: readonly string[], signal: AbortSignal): Promise<void> {
+  async remove(link: string, signal: AbortSignal): Promise<void> {
+    if (!(await this.hasChain(link, signal))) return
     try {
-      await this.deleteChains(links, signal)
+      await this.load([`delete chain netdev ${this.table} ${CHAIN_PREFIX}${link}`], signal)
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error
-      const chains = await this.chains(signal)
-      const present = links.filter((link) => chains.has(link))
-      if (present.length > 0) await this.deleteChains(present, signal)
+      if (await this.hasChain(link, signal)) throw error
     }
   }
 
@@ -71,26 +70,28 @@ export class IngressGuard {
     return [...(await this.chains(signal)).keys()]
   }
 
-  private async deleteChains(links: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.load(
-      links.map((link) => `delete chain netdev ${this.table} ${CHAIN_PREFIX}${link}`),
-      signal,
-    )
-  }
-
   private async load(lines: readonly string[], signal: AbortSignal): Promise<void> {
     await this.run('nft', ['-f', '-'], { input: `${lines.join('\n')}\n`, signal })
   }
 
+  private async hasChain(link: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.list(['chain', 'netdev', this.table, `${CHAIN_PREFIX}${link}`], signal)) !== undefined
+  }
+
   /** Whether the chain is in effect, by link. */
   private async chains(signal: AbortSignal): Promise<ReadonlyMap<string, boolean>> {
-    const listed = await this.run('nft', ['list', 'table', 'netdev', this.table], { signal }).catch(
-      (error: unknown) => {
-        if (error instanceof CommandError) return undefined
-        throw error
-      },
-    )
-    return listed === undefined ? new Map() : parseChains(listed.stdout)
+    const table = await this.list(['table', 'netdev', this.table], signal)
+    return table === undefined ? new Map() : parseChains(table)
+  }
+
+  /** `undefined` where there is no such thing, or no netfilter that could have it. */
+  private async list(what: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+    try {
+      return (await this.run('nft', ['list', ...what], { signal })).stdout
+    } catch (error) {
+      if (error instanceof CommandError) return undefined
+      throw error
+    }
   }
 }
 

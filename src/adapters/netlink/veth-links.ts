@@ -50,7 +50,8 @@ export class VethLinks implements Links {
       if (link !== undefined && link.ifalias !== owner) throw DriverError.of('NAME_TAKEN', [name])
       if (link !== undefined) await this.ip.deleteLink(name, signal)
       // Either end may be the guarded one.
-      await this.guard.remove([name, ...(link?.link === undefined ? [] : [link.link])], signal)
+      await this.guard.remove(name, signal)
+      if (link?.link !== undefined) await this.guard.remove(link.link, signal)
     })
   }
 
@@ -59,8 +60,8 @@ export class VethLinks implements Links {
       // Guards first: a link made in between then has none in this list.
       const guards = await this.guard.known(signal)
       const links = new Set((await this.ip.links(signal)).map(({ ifname }) => ifname))
-      const stale = guards.filter((link) => !links.has(link))
-      if (stale.length > 0) await this.guard.remove(stale, signal)
+      for (const link of guards.filter((guarded) => !links.has(guarded)))
+        await this.guard.remove(link, signal)
     })
   }
 
@@ -108,7 +109,7 @@ export class VethLinks implements Links {
     )
     if (containerEndHere) await this.setTransmitOffload(containerLink, pair.transmitOffload, signal)
     if (pair.bypassHostStack) await this.guard.ensure([hostLink], signal)
-    else await this.guard.remove([hostLink], signal)
+    else await this.guard.remove(hostLink, signal)
   }
 
   /**
@@ -139,7 +140,7 @@ export class VethLinks implements Links {
       const made = link?.ifalias === owner || (link?.ifalias === undefined && link?.link === containerLink)
       if (!made) return
       await this.ip.deleteLink(hostLink, signal)
-      await this.guard.remove([hostLink], signal)
+      await this.guard.remove(hostLink, signal)
     } catch (error) {
       throw new Error(`${reasonOf(cause)}; and it could not be taken back: ${reasonOf(error)}`, { cause })
     }

@@ -104,6 +104,24 @@ describe('removeLink', () => {
     expect(await names(host)).toEqual(['lo'])
   })
 
+  it('succeeds where the guard vanishes meanwhile', async () => {
+    await linksOver(host.run).ensureVethPair({ ...pair, bypassHostStack: true }, never)
+    const run = intercepted(host.run, async (command, args) => {
+      if (command === 'nft' && args[0] === '-f') await host.exec('nft', 'flush', 'ruleset')
+    })
+    await linksOver(run).removeLink(pair.hostLink, pair.owner, never)
+    expect(await names(host)).toEqual(['lo'])
+  })
+
+  it('tells of a guard that it could not remove', async () => {
+    await linksOver(host.run).ensureVethPair({ ...pair, bypassHostStack: true }, never)
+    const run: Run = (command, args, options) =>
+      host.run(command === 'nft' && args[0] === '-f' ? 'false' : command, args, options)
+    await expect(linksOver(run).removeLink(pair.hostLink, pair.owner, never)).rejects.toMatchObject({
+      code: 'LINK_FAILED',
+    })
+  })
+
   it('refuses a link of another owner', async () => {
     const links = linksOver(host.run)
     await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
