@@ -2,15 +2,13 @@ import { CommandError } from '../process/command-error'
 import type { Run } from '../process/run'
 
 /** The conditions of the kernel that callers tell apart. */
-export type KernelErrorCode = 'EAFNOSUPPORT' | 'EBUSY' | 'EEXIST' | 'ENODEV' | 'EPERM'
+export type KernelErrorCode = 'EAFNOSUPPORT' | 'EEXIST' | 'ENODEV'
 
-/** What iproute2 and ethtool print for each. */
+/** What iproute2 prints for each. */
 const errorTexts: readonly (readonly [KernelErrorCode, RegExp])[] = [
   ['EAFNOSUPPORT', /Address family not supported/],
-  ['EBUSY', /Device or resource busy/],
   ['EEXIST', /File exists/],
-  ['ENODEV', /Cannot find device|does not exist|No such device|no device matches/],
-  ['EPERM', /Operation not permitted/],
+  ['ENODEV', /Cannot find device|does not exist/],
 ]
 
 /** The kernel's condition behind a failed command; `undefined` for any other. */
