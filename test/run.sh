@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|e2e>...
+# ENGINE (20.10, 26.1, 28.5) chooses engines and T a part of the tests' names, both for e2e.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# Nothing here asks anybody anything.
+exec </dev/null
+
+passed=0
+failed=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+
+say() { printf '\n== %s\n' "$*"; }
+die() { echo "$*" >&2; exit 1; }
+
+# count <lane> <passed> <failed> <seconds>
+count() {
+  passed=$((passed + $2))
+  failed=$((failed + $3))
+  echo "$1: $2 passed, $3 failed ($4 s)"
+}
+
+# need <command>:<package>... installs the packages whose commands are missing, without starting what they bring.
+need() {
+  local pair missing=()
+  for pair in "$@"; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "please install: ${missing[*]} (Debian's names)"
+  [ "$(id -u)" = 0 ] || die "please install as root: ${missing[*]}"
+  say "installing ${missing[*]}"
+  local policy=/usr/sbin/policy-rc.d own_policy=
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+    own_policy=yes
+  fi
+  local status=0
+  {
+    apt-get -q -o DPkg::Lock::Timeout=300 update &&
+      DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
+  } || status=$?
+  [ -z "$own_policy" ] || rm $policy
+  [ $status = 0 ] || die "could not install: ${missing[*]}"
+}
+
+need_root() { [ "$(id -u)" = 0 ] || die "lane $1 makes network namespaces: run it as root"; }
+
+# run_jest <title> <project> [jest's arguments...]
+run_jest() {
+  local title=$1 project=$2 start=$SECONDS file=$results/$1.json counts
+  shift 2
+  npx --no-install jest --selectProjects "$project" --json --outputFile="$file" "$@" >/dev/null || true
+  # A test file that did not run at all counts as one failure, and so does a lane that found nothing to run.
+  counts=$(node -e '
+    const { readFileSync, existsSync } = require("node:fs")
+    if (!existsSync(process.argv[1])) { console.log("0 1"); process.exit() }
+    const r = JSON.parse(readFileSync(process.argv[1], "utf8"))
+    const failed = r.numFailedTests + r.numRuntimeErrorTestSuites
+    console.log(r.numPassedTests, r.numPassedTests + failed === 0 ? 1 : failed)' "$file")
+  # shellcheck disable=SC2086 # two numbers
+  count "$title" $counts $((SECONDS - start))
+}
+
+lane_check() {
+  local start=$SECONDS
+  if npm run --silent check; then count check 1 0 $((SECONDS - start)); else count check 0 1 $((SECONDS - start)); fi
+}
+
+lane_unit() { run_jest unit unit; }
+
+lane_integration() {
+  need_root integration
+  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables
+  run_jest integration integration
+}
+
+lane_protocol() {
+  need_root protocol
+  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables
+  run_jest protocol protocol
+}
+
+lane_e2e() {
+  need_root e2e
+  need mmdebstrap:mmdebstrap unshare:util-linux mount:mount ip:iproute2
+  [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || need /no-keyring:debian-archive-keyring
+  local engine engines=${ENGINE:-20.10 26.1 28.5} bundle
+  for engine in ${engines//,/ }; do
+    bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
+  done
+  say 'bundle'
+  npx --no-install tsup --silent
+  bash rootfs-build/bundle.sh | tee "$results/bundle"
+  bundle=$(sed -n '$s/^bundle: //p' "$results/bundle")
+  for engine in ${engines//,/ }; do
+    say "e2e, engine $engine"
+    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --runInBand ${T:+--testNamePattern "$T"}
+  done
+}
+
+[ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|e2e>..."
+for lane in "$@"; do
+  case $lane in check | unit | integration | protocol | e2e) ;; *) die "no such lane: $lane" ;; esac
+done
+command -v node >/dev/null || die 'please install Node.js 20 or later'
+make --silent node_modules
+for lane in "$@"; do
+  say "$lane"
+  "lane_$lane"
+done
+
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
