@@ -71,7 +71,7 @@ export interface Replica {
 
 /** What the client tells its log. Durations are in milliseconds. */
 export type OvsdbEvent =
-  | { readonly event: 'connecting'; readonly endpoint: Endpoint; readonly attempt: number }
+  | { readonly event: 'connecting'; readonly endpoint: string; readonly attempt: number }
   | { readonly event: 'connected' }
   | {
       readonly event: 'synchronised'

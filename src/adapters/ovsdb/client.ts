@@ -1,5 +1,6 @@
 import type { Clock, OvsdbClient, OvsdbClientOptions, OvsdbEvent } from './api'
 import { Backoff } from './backoff'
+import { formatEndpoint } from './endpoint'
 import { NotConnectedError, toError } from './errors'
 import { Listeners } from './listeners'
 import type { Operation, OperationResult } from './operations'
@@ -91,7 +92,7 @@ class Client implements OvsdbClient {
     const { clock, random, endpoint } = this.#options
     const backoff = new Backoff(random)
     for (let attempt = 1; !closing.aborted; attempt++) {
-      this.#log({ event: 'connecting', endpoint, attempt })
+      this.#log({ event: 'connecting', endpoint: formatEndpoint(endpoint), attempt })
       let livedMs = 0
       let reason: Error
       try {

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals'
-import { parseEndpoint, type Endpoint } from './endpoint'
+import { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint'
 
 it.each<[string, Endpoint]>([
   ['unix:/run/openvswitch/db.sock', { kind: 'unix', path: '/run/openvswitch/db.sock' }],
@@ -25,4 +25,17 @@ it.each([
   'tcp:a b:1',
 ])('refuses %j', (text) => {
   expect(() => parseEndpoint(text)).toThrow(RangeError)
+})
+
+it.each(['unix:/run/openvswitch/db.sock', 'tcp:127.0.0.1:6640', 'tcp:[::1]:7000', 'ssl:switch.example:6641'])(
+  'writes %s as it read it',
+  (text) => {
+    expect(formatEndpoint(parseEndpoint(text))).toBe(text)
+  },
+)
+
+it('writes no key', () => {
+  expect(formatEndpoint({ kind: 'ssl', host: 'a', port: 1, key: 'secret', cert: 'c', ca: 'c' })).toBe(
+    'ssl:a:1',
+  )
 })

@@ -31,3 +31,10 @@ export function parseEndpoint(text: string): Endpoint {
   }
   return inet[1] === 'tcp' ? { kind: 'tcp', host, port } : { kind: 'ssl', host, port }
 }
+
+/** The notation that {@link parseEndpoint} reads: without certificates and keys, for logs. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  if (endpoint.kind === 'unix') return `unix:${endpoint.path}`
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host
+  return `${endpoint.kind}:${host}:${endpoint.port}`
+}

@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+
 /**
  * The error strings of RFC 7047 (3.1, 4.1, 5.2) and those that ovsdb-server adds (ovsdb-server(7)), with the code each
  * becomes. A string not among them becomes `unknown`; {@link TransactionError.serverError} has it.
@@ -105,6 +107,9 @@ export function isRetryable(error: unknown): boolean {
   )
 }
 
+/** An error of another realm (Node's own, seen from within a `vm` context) is one too, and keeps its code. */
 export function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
+  return error instanceof Error || types.isNativeError(error)
+    ? error
+    : new Error(String(error), { cause: error })
 }

@@ -11,7 +11,7 @@ export type {
   TableRow,
 } from './api'
 export { createOvsdbClient } from './client'
-export { parseEndpoint, type Endpoint } from './endpoint'
+export { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint'
 export {
   ConnectionLostError,
   isRetryable,

@@ -45,7 +45,7 @@ export class ReplicaStore implements Replica {
 
   waitUntil<T>(predicate: (replica: Replica) => T | undefined | false, signal: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
-      const reason = signal.aborted ? toError(signal.reason) : this.#closeReason
+      const reason = signal.aborted ? (signal.reason as Error) : this.#closeReason
       if (reason !== undefined) {
         reject(reason)
         return
@@ -72,7 +72,7 @@ export class ReplicaStore implements Replica {
         },
       }
       const onAbort = () => {
-        waiter.fail(toError(signal.reason))
+        waiter.fail(signal.reason as Error)
       }
       this.#waiters.add(waiter)
       signal.addEventListener('abort', onAbort, { once: true })

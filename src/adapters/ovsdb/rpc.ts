@@ -74,7 +74,7 @@ export class RpcConnection {
     const { signal, cancel = false } = options
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
-        reject(toError(signal.reason))
+        reject(signal.reason as Error)
         return
       }
       if (this.#closeReason !== undefined) {
@@ -87,7 +87,7 @@ export class RpcConnection {
       const onAbort = () => {
         this.#pending.delete(id)
         if (cancel) this.#send({ method: 'cancel', params: [id], id: null })
-        reject(toError(signal?.reason))
+        reject(signal?.reason as Error)
       }
       this.#pending.set(id, {
         method,
