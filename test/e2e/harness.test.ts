@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { eventually } from './host/command'
 import { chosenEngines } from './host/engines'
 import { startHost, type TestHost } from './host/host'
+import { joinHosts } from './host/join'
 
 describe.each(chosenEngines())('engine %s', (engine) => {
   let host: TestHost
@@ -33,5 +35,23 @@ describe.each(chosenEngines())('engine %s', (engine) => {
     await host.docker('rm', '-f', 'web')
     await host.docker('network', 'rm', 'plain')
     await host.expectUnchanged(before)
+  }, 60_000)
+
+  it('is joined to another host by a wire of their own', async () => {
+    const other = await startHost({ engine, name: 'other' })
+    try {
+      const wire = await joinHosts([host, other])
+      try {
+        await host.sh(`busybox ping -c 2 -W 3 ${wire.addresses[1] ?? ''}`)
+      } finally {
+        await wire.dispose()
+      }
+      // The kernel deletes a namespace's links a moment after the namespace.
+      await eventually('eth1 is gone', async () =>
+        (await host.trySh('ip link show dev eth1')).code === 0 ? undefined : true,
+      )
+    } finally {
+      await other.stop()
+    }
   }, 60_000)
 })

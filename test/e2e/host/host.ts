@@ -13,6 +13,12 @@ export interface HostOptions {
   readonly name?: string
 }
 
+export interface PluginOptions {
+  readonly name?: string
+  /** As for `docker plugin set`. */
+  readonly settings?: readonly string[]
+}
+
 /** A host of its own: namespaces, a Docker Engine of the wanted release and nothing else. */
 export async function startHost({
   engine,
@@ -121,21 +127,21 @@ export class TestHost {
       rm -r "$root"`)
   }
 
-  /** Creates a plugin of a bundle folder of this machine and enables it with these settings. */
-  async installPlugin(
-    bundle: string,
-    {
-      name = pluginName,
-      settings = [],
-    }: { readonly name?: string; readonly settings?: readonly string[] } = {},
-  ): Promise<void> {
+  /** Creates a plugin, not enabled yet, of a bundle folder of this machine. */
+  async createPlugin(bundle: string, name = pluginName): Promise<void> {
     const folder = (await this.sh('mktemp -d')).stdout.trim()
-    await cp(bundle, join(`/proc/${this.pid}/root`, folder, 'bundle'), {
-      recursive: true,
-      verbatimSymlinks: true,
-    })
+    const copy = join(`/proc/${this.pid}/root`, folder, 'bundle')
+    await cp(bundle, copy, { recursive: true, verbatimSymlinks: true })
     await this.docker('plugin', 'create', name, join(folder, 'bundle'))
     await this.sh(`rm -r ${folder}`)
+  }
+
+  /** As {@link createPlugin}, and enables it with these settings. */
+  async installPlugin(
+    bundle: string,
+    { name = pluginName, settings = [] }: PluginOptions = {},
+  ): Promise<void> {
+    await this.createPlugin(bundle, name)
     if (settings.length > 0) await this.docker('plugin', 'set', name, ...settings)
     await this.docker('plugin', 'enable', name)
   }
@@ -145,10 +151,14 @@ export class TestHost {
     return this.exec(['nsenter', '-t', await this.pluginPid(), '-m', '--', tool, ...args])
   }
 
+  async pluginId(): Promise<string> {
+    return (await this.docker('plugin', 'inspect', '-f', '{{.Id}}', pluginName)).stdout.trim()
+  }
+
   /** The plugin's first process, in the host's own numbering. */
   private async pluginPid(): Promise<string> {
-    const id = (await this.docker('plugin', 'inspect', '-f', '{{.Id}}', pluginName)).stdout.trim()
-    const task = `/run/docker/containerd/daemon/io.containerd.runtime.v2.task/plugins.moby/${id}/init.pid`
+    const tasks = '/run/docker/containerd/daemon/io.containerd.runtime.v2.task/plugins.moby'
+    const task = `${tasks}/${await this.pluginId()}/init.pid`
     return (await this.sh(`cat ${task}`)).stdout.trim()
   }
 

@@ -1,0 +1,57 @@
+import { afterAll, afterEach, beforeAll, describe, it, jest } from '@jest/globals'
+import { chosenEngines } from './host/engines'
+import { startHost, type TestHost } from './host/host'
+import type { Snapshot } from './host/snapshot'
+import { clear } from './lab'
+import { addressing } from './suites/addressing'
+import { badInput } from './suites/bad-input'
+import { connectivity } from './suites/connectivity'
+import { isolation } from './suites/isolation'
+import { lifecycle } from './suites/lifecycle'
+import { plugin } from './suites/plugin'
+import { scale } from './suites/scale'
+
+const bundle = process.env['BUNDLE'] ?? ''
+
+jest.setTimeout(60_000)
+
+describe.each(chosenEngines())('engine %s', (engine) => {
+  let running: TestHost | undefined
+  let pristine: Snapshot
+  const host = (): TestHost => {
+    if (running === undefined) throw new Error(`no host with engine ${engine}`)
+    return running
+  }
+
+  beforeAll(async () => {
+    if (bundle === '') throw new Error('BUNDLE is to name the folder of the bundle: use make test-e2e')
+    running = await startHost({ engine })
+    await running.importBusybox()
+    // The engine keeps the firewall tables that its first container needed.
+    await running.docker('network', 'create', 'first')
+    await running.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
+    await running.docker('network', 'rm', 'first')
+    await running.installPlugin(bundle)
+    pristine = await running.snapshot()
+  }, 300_000)
+
+  afterEach(async () => {
+    await clear(host())
+  })
+
+  afterAll(async () => {
+    await running?.stop()
+  })
+
+  connectivity(host)
+  addressing(host)
+  lifecycle(host)
+  isolation(host)
+  badInput(host)
+  scale(host)
+  plugin(host, bundle)
+
+  it('is at the end as it was at the beginning', async () => {
+    await host().expectUnchanged(pristine)
+  })
+})

@@ -1,0 +1,100 @@
+import type { CommandResult } from './host/command'
+import { pluginName, type TestHost } from './host/host'
+
+/** The longest that a container may take for one answer, in seconds. */
+const patience = 3
+
+/** Makes a network of the driver's; gives its id. */
+export async function createNetwork(
+  host: TestHost,
+  name: string,
+  ...options: readonly string[]
+): Promise<string> {
+  const { stdout } = await host.docker('network', 'create', '-d', pluginName, ...options, name)
+  return stdout.trim()
+}
+
+/** Starts a container that stays until it is removed. */
+export async function startContainer(
+  host: TestHost,
+  name: string,
+  network: string,
+  ...options: readonly string[]
+): Promise<void> {
+  const image = ['busybox:test', 'sleep', '3600']
+  await host.docker('run', '-d', '--name', name, '--net', network, ...options, ...image)
+}
+
+/** Runs a command in a running container; rejects with a CommandError unless it exits with 0. */
+export async function inside(
+  host: TestHost,
+  container: string,
+  ...command: readonly string[]
+): Promise<string> {
+  return (await host.docker('exec', container, ...command)).stdout.trim()
+}
+
+/** One ping, by name or address. */
+export async function ping(host: TestHost, from: string, to: string): Promise<CommandResult> {
+  return host.tryDocker('exec', from, 'ping', '-c', '1', '-W', String(patience), to)
+}
+
+/** Whether one of two pings is answered: the first may be lost to address resolution. */
+export async function reaches(host: TestHost, from: string, to: string): Promise<boolean> {
+  const pings = await host.tryDocker('exec', from, 'ping', '-c', '2', '-W', String(patience), to)
+  return pings.code === 0
+}
+
+/** What docker inspect says of a container's attachment to a network. */
+export async function attachment(host: TestHost, container: string, network: string): Promise<Attachment> {
+  const format = `{{json (index .NetworkSettings.Networks "${network}")}}`
+  return JSON.parse((await host.docker('inspect', '-f', format, container)).stdout) as Attachment
+}
+
+export interface Attachment {
+  readonly EndpointID: string
+  readonly MacAddress: string
+  readonly IPAddress: string
+  readonly GlobalIPv6Address: string
+}
+
+/** A file of /sys/class/net/<link>/ in the container. */
+export function linkFile(host: TestHost, container: string, file: string, link = 'eth0'): Promise<string> {
+  return inside(host, container, 'cat', `/sys/class/net/${link}/${file}`)
+}
+
+/** The container's default gateway of IPv4, if it has one. */
+export async function defaultGateway(host: TestHost, container: string): Promise<string | undefined> {
+  const routes = await inside(host, container, 'ip', 'route')
+  return /^default via (\S+)/m.exec(routes)?.[1]
+}
+
+/** The links of a container without the loopback and what the kernel puts into every namespace. */
+export async function linksOf(host: TestHost, container: string): Promise<readonly string[]> {
+  const output = await inside(host, container, 'ip', '-o', 'link')
+  return [...output.matchAll(/^\d+: ([^:@]+)@/gm)]
+    .map(([, name = '']) => name)
+    .filter((name) => /^eth/.test(name))
+}
+
+/** The bridge of a network, found by the driver's record. */
+export async function bridgeOf(host: TestHost, networkId: string): Promise<string> {
+  const { stdout } = await host.ovs('ovs-vsctl', 'list-br')
+  const bridges = stdout.split('\n').filter((bridge) => bridge === `ovsbr-${networkId.slice(0, 5)}`)
+  if (bridges[0] === undefined) throw new Error(`no bridge of network ${networkId} among: ${stdout}`)
+  return bridges[0]
+}
+
+/** The switch's port of a container, found by its MAC address in the link's kernel peer. */
+export async function hostLinkOf(host: TestHost, container: string): Promise<string> {
+  const index = await linkFile(host, container, 'iflink')
+  const { stdout } = await host.sh('ip -o link show')
+  const name = new RegExp(`^${index}: ([^:@]+)`, 'm').exec(stdout)?.[1]
+  if (name === undefined) throw new Error(`no link ${index} in ${stdout}`)
+  return name
+}
+
+/** Removes every container and every network that somebody made. */
+export async function clear(host: TestHost): Promise<void> {
+  await host.sh('docker ps -aq | xargs -r docker rm -f >/dev/null; docker network prune -f >/dev/null')
+}

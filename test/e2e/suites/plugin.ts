@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { request } from 'node:http'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { eventually } from '../host/command'
+import { pluginName, type TestHost } from '../host/host'
+import { createNetwork, reaches, startContainer } from '../lab'
+
+const otherPlugin = 'dovesnap/other:latest'
+
+/** The plugin itself: its settings, its distribution, its death between two requests. */
+export function plugin(host: () => TestHost, bundle: string): void {
+  describe('a plugin whose switch does not come', () => {
+    beforeAll(async () => {
+      await host().installPlugin(bundle, { name: otherPlugin, settings: ['OVSDB=tcp:127.0.0.1:1'] })
+    }, 60_000)
+    afterAll(async () => {
+      await host().docker('plugin', 'rm', '-f', otherPlugin)
+    })
+
+    const refusal = async (): Promise<string> => {
+      // The engine's own limit is 30 s: a driver that let it pass is not told from one that hangs.
+      const create = `timeout 10 docker network create -d ${otherPlugin} bad`
+      const result = await host().trySh(create)
+      expect(result.code).toBe(1)
+      expect(result.stderr.trim().split('\n')).toHaveLength(1)
+      expect((await host().docker('network', 'ls', '-q', '-f', 'name=^bad$')).stdout).toBe('')
+      return result.stderr
+    }
+
+    it('is enabled all the same, and says within 10 s what to do', async () => {
+      const message = await refusal()
+      expect(message).toContain('Open vSwitch does not answer at tcp:127.0.0.1:1')
+      expect(message).toContain('docker plugin set OVSDB=')
+    }, 30_000)
+
+    it('says so where the host has no /dev/net/tun', async () => {
+      await host().docker('plugin', 'disable', '-f', otherPlugin)
+      await host().docker('plugin', 'set', otherPlugin, 'OVSDB=embedded', 'tun.path=/dev/null')
+      await host().docker('plugin', 'enable', otherPlugin)
+      const before = await host().sh('ip -o link show')
+      expect(await refusal()).toContain('which needs /dev/net/tun')
+      expect((await host().sh('ip -o link show')).stdout).toBe(before.stdout)
+    }, 30_000)
+  })
+
+  describe('a registry', () => {
+    const image = '127.0.0.1:5000/dovesnap/ovs:test'
+
+    it('takes the plugin and gives it back under an alias', async () => {
+      await host().sh(`mkdir -p /tmp/registry; printf '%s\\n' 'version: 0.1' 'storage:' '  filesystem:' \
+        '    rootdirectory: /tmp/registry' 'http:' '  addr: 127.0.0.1:5000' >/tmp/registry.yml`)
+      host().startDaemon('exec docker-registry serve /tmp/registry.yml >/tmp/registry.log 2>&1')
+      await eventually('the registry listens', async () =>
+        (await host().trySh('busybox nc -z 127.0.0.1 5000')).code === 0 ? true : undefined,
+      )
+      await host().createPlugin(bundle, image)
+      await host().docker('plugin', 'push', image)
+      await host().docker('plugin', 'rm', image)
+      const install = ['plugin', 'install', '--grant-all-permissions', '--alias', 'ovs', image]
+      await host().docker(...install)
+      await host().docker('network', 'create', '-d', 'ovs:latest', 'aliased')
+      await startContainer(host(), 'web', 'aliased')
+      await startContainer(host(), 'client', 'aliased')
+      expect(await reaches(host(), 'client', 'web')).toBe(true)
+      await host().docker('rm', '-f', 'web', 'client')
+      await host().docker('network', 'rm', 'aliased')
+      await host().docker('plugin', 'rm', '-f', 'ovs:latest')
+      await host().sh('pkill docker-registry; rm -r /tmp/registry /tmp/registry.yml')
+    }, 120_000)
+  })
+
+  describe('the driver killed between CreateEndpoint and Join', () => {
+    it('leaves nothing of the endpoint within 5 s', async () => {
+      const id = await createNetwork(host(), 'mynet', '--subnet', '10.91.0.0/24')
+      const before = await host().snapshot()
+      const folder = await mkdtemp(join(tmpdir(), 'ovs-'))
+      try {
+        // A unix socket's path has at most 107 bytes.
+        await symlink(
+          `/proc/${host().pid}/root/run/docker/plugins/${await host().pluginId()}`,
+          join(folder, 'p'),
+        )
+        const answer = await post(join(folder, 'p', 'ovs.sock'), '/NetworkDriver.CreateEndpoint', {
+          NetworkID: id,
+          EndpointID: 'e'.repeat(64),
+          Interface: { Address: '10.91.0.50/24', AddressIPv6: '', MacAddress: '' },
+          Options: {},
+        })
+        expect(JSON.parse(answer)).toMatchObject({ Interface: { MacAddress: '02:42:0a:5b:00:32' } })
+        await expect(host().expectUnchanged(before, 0)).rejects.toThrow('is not as it was')
+        await host().sh("kill -KILL $(pgrep -f '[d]ovesnap/main.js')")
+        await host().expectUnchanged(before, 5_000)
+      } finally {
+        await rm(folder, { recursive: true })
+      }
+    })
+  })
+
+  describe('disable, enable', () => {
+    it('keeps the networks of the embedded switch, and a container started afterwards reaches one from before', async () => {
+      await createNetwork(host(), 'mynet')
+      await startContainer(host(), 'web', 'mynet')
+      await host().docker('plugin', 'disable', '-f', pluginName)
+      await host().docker('plugin', 'enable', pluginName)
+      await startContainer(host(), 'client', 'mynet')
+      await eventually('client reaches web', async () =>
+        (await reaches(host(), 'client', 'web')) ? true : undefined,
+      )
+    }, 60_000)
+  })
+}
+
+/** Posts as the engine does: no content type; gives the body of the answer. */
+function post(socketPath: string, path: string, body: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path, method: 'POST' }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => {
+        resolve(text)
+      })
+    })
+    call.on('error', reject)
+    call.end(JSON.stringify(body))
+  })
+}
