@@ -58,7 +58,7 @@ export function decodeValue(json: unknown, type: ColumnType): StoredValue {
   if (type.shape === 'map') {
     return new Map(
       tagged(json, 'map').map((pair) => {
-        if (!isArray(pair) || pair.length !== 2) throw malformed(pair, 'a pair')
+        if (!isArray(pair)) throw malformed(pair, 'a pair')
         return [decodeAtom(pair[0], type.key), decodeAtom(pair[1], type.value)] as const
       }),
     )

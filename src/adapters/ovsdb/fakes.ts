@@ -6,7 +6,7 @@ import { Framer } from './framer'
 import { isArray, isObject } from './json'
 
 /** Time that stands still until a test moves it. */
-export class FakeClock implements Clock {
+class FakeClock implements Clock {
   #now = 0
   readonly #timers = new Map<number, { readonly at: number; readonly task: () => void }>()
   #lastHandle = 0

@@ -1,12 +1,5 @@
 import type { Duplex } from 'node:stream'
-import {
-  ConnectionLostError,
-  NotConnectedError,
-  ProtocolError,
-  RequestError,
-  toError,
-  type OvsdbError,
-} from './errors'
+import { ConnectionLostError, NotConnectedError, ProtocolError, RequestError, toError } from './errors'
 import { Framer } from './framer'
 import { isArray, isObject, type JsonObject } from './json'
 
@@ -25,7 +18,7 @@ export interface RpcHandlers {
 
 interface PendingRequest {
   readonly method: string
-  settle(outcome: { readonly result: unknown } | { readonly error: OvsdbError }): void
+  settle(outcome: { readonly result: unknown } | { readonly error: Error }): void
 }
 
 /** JSON-RPC 1.0 over a byte stream, as RFC 7047, 4 uses it. It answers the peer's `echo` by itself. */
@@ -84,20 +77,17 @@ export class RpcConnection {
         return
       }
       const id = ++this.#lastId
-      const onAbort = () => {
+      const settle: PendingRequest['settle'] = (outcome) => {
         this.#pending.delete(id)
-        if (cancel) this.#send({ method: 'cancel', params: [id], id: null })
-        reject(signal?.reason as Error)
+        signal?.removeEventListener('abort', onAbort)
+        if ('error' in outcome) reject(outcome.error)
+        else resolve(outcome.result)
       }
-      this.#pending.set(id, {
-        method,
-        settle: (outcome) => {
-          this.#pending.delete(id)
-          signal?.removeEventListener('abort', onAbort)
-          if ('error' in outcome) reject(outcome.error)
-          else resolve(outcome.result)
-        },
-      })
+      const onAbort = () => {
+        settle({ error: signal?.reason as Error })
+        if (cancel) this.#send({ method: 'cancel', params: [id], id: null })
+      }
+      this.#pending.set(id, { method, settle })
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#send({ method, params, id })
     })

@@ -17,7 +17,7 @@ export function realClock(speed = 1): Clock {
   }
 }
 
-export const monitor = {
+const monitor = {
   Open_vSwitch: { columns: ['next_cfg', 'cur_cfg', 'bridges', 'external_ids'] },
   Bridge: {
     columns: ['name', 'ports', 'external_ids', 'stp_enable', 'datapath_id', 'rstp_enable'],
