@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
 import { ConnectionLostError, NotConnectedError, TransactionError } from './errors'
-import { never, settled, startFakes, synchroniseFakes, update2 } from './fakes'
+import { never, settled, startFakes, synchroniseFakes, untilAborted, update2 } from './fakes'
 import { op } from './index'
 
 describe('synchronising', () => {
   it('asks for the columns that the schema has, and says which it has not', async () => {
     const { server, client, events } = await synchroniseFakes()
-    expect(server.received).toMatchObject([
-      { method: 'get_schema', params: ['db'] },
-      { method: 'monitor_cond', params: ['db', 'replica', { T: [{ columns: ['name', 'ports'] }] }] },
+    expect(server.received.map(({ method, params }) => [method, params])).toEqual([
+      ['get_schema', ['db']],
+      ['monitor_cond', ['db', 'replica', { T: [{ columns: ['name', 'ports'] }] }]],
     ])
     expect(events).toContainEqual({
       event: 'synchronised',
@@ -50,13 +50,15 @@ describe('synchronising', () => {
   })
 
   it('does not pass another error off for an old server', async () => {
-    const { server, client, events } = startFakes({
+    const { server, clock, client, events } = startFakes({
       monitor_cond: () => ({ error: { error: 'syntax error' } }),
     })
     client.start()
     await settled()
     expect(server.methods()).not.toContain('monitor')
     expect(events.at(-1)).toMatchObject({ event: 'disconnected', reason: { serverError: 'syntax error' } })
+    // Of the connection nothing is left: what waits is the next attempt.
+    expect(clock.pendingTimers).toBe(1)
   })
 
   it('lets a listener transact as soon as it hears of the first rows', async () => {
@@ -186,12 +188,34 @@ describe('close', () => {
     expect(disconnected).toEqual([])
   })
 
-  it.each(['while waiting to connect again', 'while synchronising'])('works %s', async (when) => {
-    const { server, clock, client } = startFakes({ monitor_cond: () => undefined })
-    server.refusing = when === 'while waiting to connect again'
+  it.each(['while waiting to connect again', 'while connecting', 'while synchronising'])(
+    'works %s',
+    async (when) => {
+      const { server, clock, client } = startFakes({ monitor_cond: () => undefined })
+      server.refusing = when === 'while waiting to connect again'
+      if (when === 'while connecting') server.gate = untilAborted
+      client.start()
+      await settled()
+      await client.close()
+      expect(clock.pendingTimers).toBe(0)
+    },
+  )
+
+  it('leaves a connection that opens too late', async () => {
+    const { server, clock, client } = startFakes()
+    let open: () => void = () => undefined
+    server.gate = () =>
+      new Promise((resolve) => {
+        open = resolve
+      })
     client.start()
     await settled()
-    await client.close()
+    const closed = client.close()
+    open()
+    await closed
+    await settled()
+    expect(server.received).toEqual([])
+    expect(server.closedConnections).toBe(1)
     expect(clock.pendingTimers).toBe(0)
   })
 

@@ -2,6 +2,7 @@ import { duplexPair, type Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock, OvsdbEvent } from './api'
 import { createOvsdbClient } from './client'
+import type { Endpoint } from './endpoint'
 import { Framer } from './framer'
 import { isArray, isObject } from './json'
 
@@ -65,15 +66,19 @@ export class FakeServer {
   readonly received: Received[] = []
   readonly answers: Record<string, Answer>
   connections = 0
+  closedConnections = 0
   refusing = false
+  /** What a connection waits for before it opens. */
+  gate: ((signal: AbortSignal) => Promise<void>) | undefined
   #stream: Duplex | undefined
 
   constructor(answers: Record<string, Answer> = {}) {
     this.answers = answers
   }
 
-  readonly connect = (): Promise<Duplex> => {
-    if (this.refusing) return Promise.reject(new Error('connection refused'))
+  readonly connect = async (_endpoint?: Endpoint, signal = never): Promise<Duplex> => {
+    if (this.refusing) throw new Error('connection refused')
+    await this.gate?.(signal)
     this.connections++
     const [ours, theirs] = duplexPair()
     const framer = new Framer(1 << 20)
@@ -81,8 +86,11 @@ export class FakeServer {
       for (const frame of framer.push(chunk)) this.#receive(JSON.parse(frame))
     })
     ours.on('error', () => undefined)
+    theirs.on('close', () => {
+      this.closedConnections++
+    })
     this.#stream = ours
-    return Promise.resolve(theirs)
+    return theirs
   }
 
   /** All in one chunk. */
@@ -126,6 +134,14 @@ export const schema = {
 
 /** A signal that never aborts. */
 export const never = new AbortController().signal
+
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(signal.reason as Error)
+    })
+  })
+}
 
 export function update2(change: object): object {
   return { method: 'update2', params: ['replica', { T: { u1: change } }], id: null }

@@ -5,7 +5,7 @@ import type { RpcConnection } from './rpc'
 import type { DatabaseSchema } from './schema'
 import { decodeUpdates, type MonitoredColumns, type UpdateForm } from './updates'
 
-/** Told apart from other monitors of the same connection by this; there is one. */
+/** The protocol tells a connection's monitors apart by a name; ours has only this one. */
 const monitorId = 'replica'
 
 /** Keeps the replica in step with the server over one connection. */
@@ -52,9 +52,9 @@ export class Monitor {
    * @throws Error where the replica can no longer follow: the connection is of no use then.
    */
   notify(method: string, params: readonly unknown[]): void {
-    const [id, json] = params
+    const [, json] = params
     if (method === 'monitor_canceled') throw new Error('the server cancelled the monitor')
-    if ((method !== 'update' && method !== 'update2') || id !== monitorId) return
+    if (method !== 'update' && method !== 'update2') return
     if (this.#early === undefined) this.#apply(method, json)
     else this.#early.push([method, json])
   }

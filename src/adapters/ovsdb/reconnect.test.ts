@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { NotConnectedError } from './errors'
-import { never, schema, settled, startFakes, synchroniseFakes, update2 } from './fakes'
+import { never, schema, settled, startFakes, synchroniseFakes, untilAborted, update2 } from './fakes'
 import { op } from './index'
 
 describe('reconnecting', () => {
@@ -85,6 +85,29 @@ describe('reconnecting', () => {
     await clock.advance(125)
     expect(client.connected).toBe(true)
     expect(server.connections).toBe(2)
+  })
+
+  it('gives an attempt up that takes five seconds', async () => {
+    const { server, clock, client, events } = startFakes()
+    server.gate = untilAborted
+    client.start()
+    await clock.advance(4999)
+    expect(events).toHaveLength(1)
+    await clock.advance(1)
+    expect(events.at(-1)).toMatchObject({
+      event: 'disconnected',
+      reason: { message: 'no connection within 5 s' },
+    })
+  })
+
+  it('counts silence from the last word of the server', async () => {
+    const { server, clock } = await synchroniseFakes()
+    await clock.advance(3000)
+    server.send(update2({ modify: { name: 'b' } }))
+    await clock.advance(4999)
+    expect(server.methods()).not.toContain('echo')
+    await clock.advance(1)
+    expect(server.methods()).toContain('echo')
   })
 
   it('asks a silent server after five seconds and leaves it after ten', async () => {

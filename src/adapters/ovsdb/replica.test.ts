@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { TableChange } from './api'
@@ -97,6 +98,13 @@ describe('changes', () => {
     expect(changes).toEqual([])
   })
 
+  it('tells nothing of the deletion of a row that it never had', () => {
+    const { replica, changes } = store()
+    replica.synchronise([])
+    replica.update(rows({ a: undefined }))
+    expect(changes).toEqual([])
+  })
+
   it('reaches every listener though one throws, and none that has ended', () => {
     const failures: unknown[] = []
     const { replica, changes } = store(failures)
@@ -172,10 +180,12 @@ describe('waitUntil', () => {
   it('looks again at each change', async () => {
     const { replica } = store()
     replica.synchronise([])
-    const waiting = replica.waitUntil(named('b'), never)
+    const { signal } = new AbortController()
+    const waiting = replica.waitUntil(named('b'), signal)
     replica.update(rows({ u: rowNamed('a') }))
     replica.update(rows({ v: rowNamed('b') }))
     expect(await waiting).toMatchObject({ uuid: 'v' })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('takes zero and the empty string for answers', async () => {
@@ -225,5 +235,7 @@ describe('waitUntil', () => {
     replica.close(closed)
     await expect(open).rejects.toBe(closed)
     await expect(replica.waitUntil(() => true, never)).rejects.toBe(closed)
+    replica.synchronise([])
+    expect(replica.synchronised).toBe(false)
   })
 })

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from '@jest/globals'
 import { ConnectionLostError, NotConnectedError, ProtocolError, RequestError } from './errors'
 import { FakeServer, settled, type Answer } from './fakes'
@@ -19,12 +20,14 @@ async function connected(answers: Record<string, Answer> = {}) {
 describe('RpcConnection', () => {
   it('gives each request its own answer, in whatever order they come', async () => {
     const { server, rpc } = await connected()
-    const first = rpc.request('a', [])
+    const { signal } = new AbortController()
+    const first = rpc.request('a', [], { signal })
     const second = rpc.request('b', [])
     await settled()
     const [a, b] = server.received
     server.send({ id: b?.id, result: 'B', error: null }, { id: a?.id, result: 'A', error: null })
     expect(await Promise.all([first, second])).toEqual(['A', 'B'])
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('answers an echo, and refuses what it does not know', async () => {
@@ -117,5 +120,6 @@ describe('RpcConnection', () => {
     rpc.close(new Error('first'))
     rpc.close(new Error('second'))
     expect((await rpc.closed).message).toBe('first')
+    await expect(rpc.request('m', [])).rejects.toMatchObject({ cause: { message: 'first' } })
   })
 })

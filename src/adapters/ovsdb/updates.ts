@@ -142,7 +142,7 @@ export function equalRows(a: StoredRow, b: StoredRow): boolean {
 }
 
 function equalValues(a: StoredValue, b: StoredValue): boolean {
-  if (isSet(a)) return isSet(b) && a.length === b.length && symmetricDifference(a, b).length === 0
+  if (isSet(a)) return isSet(b) && symmetricDifference(a, b).length === 0
   if (isMap(a))
     return isMap(b) && a.size === b.size && Array.from(a).every(([key, value]) => b.get(key) === value)
   return a === b
