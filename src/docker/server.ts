@@ -41,8 +41,8 @@ export function createServer({ driver, log, deadlineMs = 10_000 }: ServerOptions
     // Its own answer has no Err in it.
     return503OnClosing: false,
     // Engines send an empty Host, their own, or (other callers) none. A connection that the engine opened in reserve
-    // may wait for its first request for ever.
-    http: { requireHostHeader: false, headersTimeout: 0, requestTimeout: 0 },
+    // may wait for its first request for ever: Node's limit for headers follows from the one for requests.
+    http: { requireHostHeader: false, requestTimeout: 0 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     schemaErrorFormatter: ([first]) => new Error(`body${first?.instancePath ?? ''} ${first?.message ?? ''}`),
     frameworkErrors: (error, request, reply) => {
