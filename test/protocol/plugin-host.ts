@@ -1,6 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
 import type { Server } from 'node:net'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -72,7 +71,11 @@ export async function makePluginHost(): Promise<PluginHost> {
       const links = JSON.parse(stdout) as readonly { readonly ifname: string }[]
       const ports = await ovs.vsctl('--columns=name', '--format=csv', '--no-headings', 'list', 'Port')
       return {
-        links: links.map(({ ifname }) => ifname).toSorted(),
+        // ovs-vswitchd keeps the device of its userspace datapath when the last bridge goes.
+        links: links
+          .map(({ ifname }) => ifname)
+          .filter((name) => name !== 'ovs-netdev')
+          .toSorted(),
         ports: ports.split('\n').toSorted(),
         records: await ovs.vsctl('get', 'Open_vSwitch', '.', 'external_ids'),
       }
@@ -146,9 +149,6 @@ async function spawnPlugin(dir: string, netns: Netns, ovs: Ovs, socketPath: stri
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     engine.close()
     await end(child, signal)
-    // For whoever looks into a failure.
-    if (process.env['PLUGIN_LOG'] !== undefined)
-      await writeFile(process.env['PLUGIN_LOG'], output, { flag: 'a' })
   }
   for (;;) {
     try {
