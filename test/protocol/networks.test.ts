@@ -19,6 +19,9 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
+  const { ports, records } = await host.state()
+  expect({ ports, records }).toEqual({ ports: untouched.ports, records: untouched.records })
+  // ovs-vswitchd closes the devices of bridges in its own time.
   await host.untilState(untouched, 5)
 })
 

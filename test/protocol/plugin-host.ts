@@ -147,8 +147,8 @@ async function spawnPlugin(dir: string, netns: Netns, ovs: Ovs, socketPath: stri
   }
   const engine = new Engine(socketPath)
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    engine.close()
     await end(child, signal)
+    engine.close()
   }
   for (;;) {
     try {
