@@ -8,7 +8,10 @@ import { makePluginHost } from './plugin-host'
 
 jest.setTimeout(60_000)
 
-/** Longer than every limit that Node and Fastify set by themselves: 5 s and 72 s for idle connections, 60 s, looked at every 30 s, for headers. */
+/**
+ * Longer than every limit that Node and Fastify set by themselves: 5 s and 72 s for idle connections, and for headers
+ * 60 s, looked at every 30 s.
+ */
 const IDLE_MS = 92_000
 
 let host: PluginHost
