@@ -4,7 +4,7 @@ import type { Reply } from './connection'
 import { Connection, requestText } from './connection'
 
 /** A call that Docker takes for failed; the message is what its user reads. */
-export class CallFailed extends Error {}
+class CallFailed extends Error {}
 
 export interface Ids {
   readonly NetworkID: string

@@ -131,7 +131,8 @@ async function spawnPlugin(dir: string, netns: Netns, ovs: Ovs, socketPath: stri
   // `ip netns exec` has made a mount namespace already, so this /run is the plugin's own.
   const script = 'mount -t tmpfs none /run && ln -s "$0" /run/docker.sock && exec "$@"'
   const command = ['sh', '-c', script, join(dir, 'docker.sock'), process.execPath, join(dir, 'dist/main.cjs')]
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', netns.name, ...command], {
+  const inNamespace = ['ip', 'netns', 'exec', netns.name]
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inNamespace, ...command], {
     env: {
       PATH: process.env['PATH'],
       SOCKET: socketPath,
