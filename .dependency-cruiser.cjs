@@ -6,13 +6,13 @@ module.exports = {
       name: 'docker-knows-the-driver-only',
       severity: 'error',
       from: { path: '^src/docker/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/', pathNot: '^src/(docker/|driver/|errors\\.ts$)' },
+      to: { path: '^src/', pathNot: '^src/(docker/|driver/|(errors|log)\\.ts$)' },
     },
     {
       name: 'driver-knows-no-technology',
       severity: 'error',
       from: { path: '^src/driver/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/', pathNot: '^src/(driver/|errors\\.ts$)' },
+      to: { path: '^src/', pathNot: '^src/(driver/|(errors|log)\\.ts$)' },
     },
     {
       name: 'driver-uses-no-platform',

@@ -3,10 +3,73 @@
  * them verbatim.
  */
 const messages = {
+  INTERNAL: (reason: string) => `internal error: ${reason}`,
   BAD_REQUEST: (reason: string) => `bad request: ${reason}`,
-  OPTION_UNKNOWN: (key: string, hint: string) => `unknown option ${key}${hint}`,
+  OPTION_UNKNOWN: (key: string, nearest: string | undefined, known: readonly string[]) =>
+    nearest === undefined
+      ? `unknown option ${key}: known are ${known.join(', ')}`
+      : `unknown option ${key}: did you mean ${nearest}?`,
   OPTION_INVALID: (key: string, value: string, allowed: string) =>
-    `option ${key}=${value} is not valid: ${allowed}`,
+    `option ${key}=${value} is not valid: allowed is ${allowed}`,
+  OPTION_CONFLICT: (key: string, value: string, otherKey: string, otherValue: string) =>
+    `options ${key}=${value} and ${otherKey}=${otherValue} name the same thing: leave one out`,
+  MTU_TOO_SMALL_FOR_IPV6: (mtu: number) =>
+    `option ovs.bridge.mtu=${mtu} is too small for a network with IPv6, which needs 1280 bytes`,
+  MULTIPLE_GATEWAYS: (family: string, gateways: readonly string[]) =>
+    `${gateways.length} ${family} gateways (${gateways.join(', ')}), but a container has one default route: ` +
+    'name one --gateway, or none with -o ovs.bridge.gateway=none (engines before 28 pass one for each --subnet)',
+  NETWORK_EXISTS: (network: string) => `network ${network} exists already with other options or addresses`,
+  NETWORK_UNKNOWN: (network: string) =>
+    `network ${network} is not known to this switch: remove it with docker network rm and create it again`,
+  BRIDGE_OPTION_CONFLICT: (
+    bridge: string,
+    option: string,
+    value: string,
+    other: string,
+    otherValue: string,
+  ) =>
+    `bridge ${bridge} carries network ${other} with ${option} ${otherValue}, which ${option} ${value} contradicts: ` +
+    'give both networks the same, or another ovs.bridge.name',
+  FOREIGN_BRIDGE_CONFLICT: (bridge: string, datapath: string, userspace: string) =>
+    `bridge ${bridge} was not made by this driver and has datapath_type=${datapath}, which ovs.bridge.userspace=${userspace} ` +
+    'contradicts: leave the option out, or choose another ovs.bridge.name',
+  BRIDGE_NAME_TAKEN: (bridge: string) =>
+    `cannot create bridge ${bridge}: this host has a link of that name which is no Open vSwitch bridge; choose another ovs.bridge.name`,
+  BRIDGE_FAILED: (bridge: string, reason: string) =>
+    `Open vSwitch could not bring up bridge ${bridge}: ${reason}`,
+  BRIDGE_GONE: (bridge: string) =>
+    `bridge ${bridge} is gone and was not made by this driver: create it again with ovs-vsctl add-br ${bridge}`,
+  TUN_MISSING: (bridge: string, reason: string) =>
+    `cannot create bridge ${bridge} on the userspace datapath, which needs /dev/net/tun (${reason}): ` +
+    'load the tun module on the host (modprobe tun), or the openvswitch module for the kernel datapath',
+  KERNEL_DATAPATH_MISSING: (bridge: string) =>
+    `cannot create bridge ${bridge} on the kernel datapath, which this host's kernel does not have: ` +
+    'load the openvswitch module (modprobe openvswitch), or leave out ovs.bridge.userspace=false',
+  PORT_FAILED: (port: string, bridge: string, reason: string) =>
+    `Open vSwitch could not add port ${port} to bridge ${bridge}: ${reason}`,
+  NAME_TAKEN: (name: string) => `the name ${name} is taken by something that is not this driver's`,
+  NAMES_EXHAUSTED: (prefix: string, id: string) =>
+    `every name ${prefix}… that ${id} could have is taken: remove links or bridges of that prefix that nothing uses`,
+  ENDPOINT_UNKNOWN: (endpoint: string, network: string) =>
+    `endpoint ${endpoint} of network ${network} is not known: start the container again`,
+  LINK_FAILED: (link: string, reason: string) => `could not set up link ${link}: ${reason}`,
+  PUBLISH_UNSUPPORTED: (ports: readonly string[]) =>
+    `cannot publish ${ports.join(', ')} on a flat network: its containers are reached at their own addresses; ` +
+    'leave out -p and -P',
+  OVS_UNREACHABLE: (endpoint: string, reason: string) =>
+    `Open vSwitch does not answer at ${endpoint} (${reason}): start it, or choose another with docker plugin set OVSDB=…`,
+  SWITCH_STALLED: (attempt: string) =>
+    `gave up to ${attempt}: ovs-vswitchd did not apply the change in time; see that it runs and what it logs`,
+  SWITCH_REFUSED: (attempt: string, reason: string) =>
+    `could not ${attempt}: Open vSwitch refused: ${reason}`,
+  DEADLINE: (attempt: string, seconds: number) => `gave up to ${attempt} after ${seconds} seconds`,
+  SETTING_INVALID: (name: string, value: string, allowed: string) =>
+    `plugin setting ${name}=${value} is not valid: allowed is ${allowed}`,
+  DATABASE_UNUSABLE: (path: string, reason: string) =>
+    `the embedded switch's database ${path} cannot be used: ${reason}`,
+  DATAPATH_IN_USE: (datapath: string) =>
+    `the datapath ${datapath} of another Open vSwitch is on this host: let the plugin use that one (docker plugin set … ` +
+    'ovs.source=/run), or stop it; if an earlier plugin left it behind, make uninstall removes it',
 } as const
 
 type Messages = typeof messages
@@ -33,4 +96,9 @@ export class DriverError extends Error {
     const render = messages[code] as (...args: Parameters<Messages[Code]>) => string
     return new DriverError(code, render(...details), options)
   }
+}
+
+/** The text of whatever was thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
 }

@@ -127,7 +127,8 @@ function fail(
     const { message } = DriverError.of('BAD_REQUEST', [error.message])
     reject(log, error.statusCode, message, request, reply)
   } else {
-    reject(log, 500, `internal error: ${reasonOf(error)}`, request, reply, { stack: error.stack })
+    const { message } = DriverError.of('INTERNAL', [reasonOf(error)])
+    reject(log, 500, message, request, reply, { stack: error.stack })
   }
 }
 

@@ -42,4 +42,6 @@ export interface Links {
   ensureVethPair(pair: VethPair, signal: AbortSignal): Promise<void>
   /** Succeeds where the link is gone; deleting either end deletes both. Refuses a link of another owner. */
   removeLink(name: string, owner: string, signal: AbortSignal): Promise<void>
+  /** Removes what the driver keeps outside of links for links that are gone. */
+  sweep(signal: AbortSignal): Promise<void>
 }

@@ -1,0 +1,206 @@
+import { DriverError } from '../errors'
+import type { Logger } from '../log'
+import type {
+  CreatedEndpoint,
+  CreateEndpointRequest,
+  CreateNetworkRequest,
+  EndpointInfo,
+  EndpointRef,
+  GatewayAllocation,
+  JoinResult,
+  NetworkDriver,
+  PublishRequest,
+} from './api'
+import type { Applier } from './apply'
+import type { Clock } from './clock'
+import type { KeyedLock } from './keyed-lock'
+import { lockKey } from './locks'
+import { deriveMacAddress } from './mac-address'
+import { shortId } from './names'
+import { gatewaysFor, planNetwork } from './network'
+import { parseEndpointOptions, parseNetworkOptions } from './options'
+import type { EndpointRecord, NetworkRecord } from './records'
+import { allEndpoints, endpointChange, findEndpoint, findNetwork } from './records'
+import type { Switch } from './switch'
+
+const CONTAINER_LINK_PREFIX = 'eth'
+
+/** Answers Docker's requests from the records, and changes records and host together through the {@link Applier}. */
+export class OvsNetworkDriver implements NetworkDriver {
+  private readonly ownWork = new Set<string>()
+
+  constructor(
+    private readonly ovs: Switch,
+    private readonly applier: Applier,
+    private readonly locks: KeyedLock,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {}
+
+  /** True for endpoints that this process made itself, as against those it found at start. */
+  readonly madeHere = (endpointId: string): boolean => this.ownWork.has(endpointId)
+
+  /** A flat network's gateway is a router out there: Docker has no address to reserve unless the user names one. */
+  gatewayAllocation(options: Readonly<Record<string, string>>): GatewayAllocation {
+    parseNetworkOptions(options)
+    return { skipIPv4: true, skipIPv6: true }
+  }
+
+  async createNetwork(request: CreateNetworkRequest, signal: AbortSignal): Promise<void> {
+    planNetwork(request)
+    const { networkId: id, options, internal, ipv4, ipv6 } = request
+    const plan = { id, options, internal, ipv4, ipv6 }
+    await this.locks.run(lockKey.network(id), async () => {
+      await this.ovs.whenAvailable(signal)
+      const started = this.clock.now()
+      const existing = findNetwork(this.ovs.records(), id)
+      if (existing !== undefined && !isSameNetwork(existing, plan)) {
+        throw DriverError.of('NETWORK_EXISTS', [shortId(id)])
+      }
+      if (existing !== undefined) return this.applier.applyNetwork(existing, signal)
+      const { bridge } = await this.applier.createNetwork(plan, signal)
+      this.log.info('network created', { network: shortId(id), bridge, ms: this.since(started) })
+    })
+  }
+
+  deleteNetwork(id: string, signal: AbortSignal): Promise<void> {
+    return this.locks.run(lockKey.network(id), async () => {
+      await this.ovs.whenAvailable(signal)
+      const started = this.clock.now()
+      const record = findNetwork(this.ovs.records(), id)
+      if (record === undefined) return
+      // Docker has forgotten them already, or it would not delete their network.
+      const orphans = allEndpoints(this.ovs.records()).filter(({ networkId }) => networkId === id)
+      for (const orphan of orphans) await this.withdrawEndpoint(orphan.id, signal)
+      await this.applier.withdrawNetwork(record, signal)
+      this.log.info('network deleted', {
+        network: shortId(id),
+        bridge: record.bridge,
+        ms: this.since(started),
+      })
+    })
+  }
+
+  async createEndpoint(request: CreateEndpointRequest, signal: AbortSignal): Promise<CreatedEndpoint> {
+    parseEndpointOptions(request.options)
+    return this.locks.run(lockKey.endpoint(request.endpointId), async () => {
+      await this.ovs.whenAvailable(signal)
+      const started = this.clock.now()
+      const network = findNetwork(this.ovs.records(), request.networkId)
+      if (network === undefined) throw DriverError.of('NETWORK_UNKNOWN', [shortId(request.networkId)])
+      this.ownWork.add(request.endpointId)
+      const { endpointId: id, macAddress: asked, ...rest } = request
+      const macAddress = asked ?? deriveMacAddress(request)
+      const plan = { ...rest, id, macAddress, joined: false }
+      const existing = findEndpoint(this.ovs.records(), id)
+      const record =
+        existing === undefined
+          ? await this.applier.createEndpoint(plan, network, signal)
+          : { ...existing, ...plan }
+      if (existing !== undefined) await this.applier.applyEndpoint(record, network, signal)
+      this.log.info('endpoint created', {
+        ...describe(record),
+        bridge: network.bridge,
+        ms: this.since(started),
+      })
+      return asked === undefined ? { macAddress } : {}
+    })
+  }
+
+  endpointInfo({ endpointId }: EndpointRef): EndpointInfo {
+    const record = findEndpoint(this.ovs.records(), endpointId)
+    if (record === undefined) return {}
+    const port = this.ovs.port(record.hostLink)
+    const { hostLink, macAddress, ipv4Address, ipv6Address } = record
+    return {
+      port: hostLink,
+      mac: macAddress,
+      ...(ipv4Address === undefined ? {} : { ipv4: ipv4Address }),
+      ...(ipv6Address === undefined ? {} : { ipv6: ipv6Address }),
+      ...(port === undefined ? {} : { bridge: port.bridge }),
+      ...(port?.ofport === undefined ? {} : { ofport: port.ofport }),
+      ...(port?.vlan === undefined ? {} : { vlan: port.vlan }),
+    }
+  }
+
+  join(endpoint: EndpointRef, signal: AbortSignal): Promise<JoinResult> {
+    return this.locks.run(lockKey.endpoint(endpoint.endpointId), async () => {
+      await this.ovs.whenAvailable(signal)
+      const { record, network } = this.find(endpoint)
+      await this.ovs.putRecord(endpointChange({ ...record, joined: true }), signal)
+      const gateways = gatewaysFor(network, record)
+      this.log.info('endpoint joined', { ...describe(record), ...gateways })
+      return {
+        linkName: record.containerLink,
+        containerLinkPrefix: CONTAINER_LINK_PREFIX,
+        ...gateways,
+        disableGatewayService: Object.keys(gateways).length === 0,
+      }
+    })
+  }
+
+  /** The link is still in the container: Docker moves it back before it deletes the endpoint. */
+  leave({ endpointId }: EndpointRef, signal: AbortSignal): Promise<void> {
+    return this.locks.run(lockKey.endpoint(endpointId), async () => {
+      await this.ovs.whenAvailable(signal)
+      const record = findEndpoint(this.ovs.records(), endpointId)
+      if (record === undefined) return
+      await this.ovs.putRecord(endpointChange({ ...record, joined: false }), signal)
+      this.log.info('endpoint left', describe(record))
+    })
+  }
+
+  async deleteEndpoint({ endpointId }: EndpointRef, signal: AbortSignal): Promise<void> {
+    await this.ovs.whenAvailable(signal)
+    await this.withdrawEndpoint(endpointId, signal)
+  }
+
+  publish({ bindings }: PublishRequest): Promise<void> {
+    if (bindings.length === 0) return Promise.resolve()
+    const ports = bindings.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`)
+    return Promise.reject(DriverError.of('PUBLISH_UNSUPPORTED', [ports]))
+  }
+
+  unpublish(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  private withdrawEndpoint(id: string, signal: AbortSignal): Promise<void> {
+    return this.locks.run(lockKey.endpoint(id), async () => {
+      const started = this.clock.now()
+      this.ownWork.delete(id)
+      const record = findEndpoint(this.ovs.records(), id)
+      if (record === undefined) return
+      await this.applier.withdrawEndpoint(record, signal)
+      this.log.info('endpoint deleted', { ...describe(record), ms: this.since(started) })
+    })
+  }
+
+  private find({ networkId, endpointId }: EndpointRef): { record: EndpointRecord; network: NetworkRecord } {
+    const record = findEndpoint(this.ovs.records(), endpointId)
+    const network = findNetwork(this.ovs.records(), networkId)
+    if (network === undefined) throw DriverError.of('NETWORK_UNKNOWN', [shortId(networkId)])
+    if (record?.networkId !== networkId) {
+      throw DriverError.of('ENDPOINT_UNKNOWN', [shortId(endpointId), shortId(networkId)])
+    }
+    return { record, network }
+  }
+
+  private since(started: number): number {
+    return Math.round(this.clock.now() - started)
+  }
+}
+
+function describe({ id, networkId, hostLink, macAddress }: EndpointRecord): Readonly<Record<string, string>> {
+  return { endpoint: shortId(id), network: shortId(networkId), link: hostLink, mac: macAddress }
+}
+
+/** Docker's retry of a create that succeeded asks for the same again; key order is Docker's, and stays. */
+function isSameNetwork(
+  record: NetworkRecord,
+  plan: Omit<NetworkRecord, 'bridge' | 'foreignBridge'>,
+): boolean {
+  return (['options', 'internal', 'ipv4', 'ipv6'] as const).every(
+    (key) => JSON.stringify(record[key]) === JSON.stringify(plan[key]),
+  )
+}

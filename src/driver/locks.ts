@@ -1,0 +1,7 @@
+/** Keys under which requests and reconcile exclude each other. */
+export const lockKey = {
+  network: (id: string): string => `network ${id}`,
+  endpoint: (id: string): string => `endpoint ${id}`,
+  /** Taken inside a network's, never the other way round: several networks may share a bridge. */
+  bridge: (name: string): string => `bridge ${name}`,
+}

@@ -1,0 +1,136 @@
+import { describe, expect, it } from '@jest/globals'
+import type { CreateNetworkRequest } from './api'
+import { bridgeSpec, gatewaysFor, planNetwork } from './network'
+import type { EndpointRecord, NetworkRecord } from './records'
+import type { ObservedBridge } from './switch'
+
+const request = (more: Partial<CreateNetworkRequest> = {}): CreateNetworkRequest => ({
+  networkId: 'n1',
+  options: {},
+  internal: false,
+  ipv4: [{ pool: '10.1.0.0/24' }],
+  ipv6: [],
+  ...more,
+})
+
+const network = (more: Partial<NetworkRecord> = {}): NetworkRecord => ({
+  id: 'aaaaaaaaaaaaaaaa',
+  bridge: 'br0',
+  foreignBridge: false,
+  options: {},
+  internal: false,
+  ipv4: [],
+  ipv6: [],
+  ...more,
+})
+
+const endpoint = (more: Partial<EndpointRecord> = {}): EndpointRecord => ({
+  id: 'e1',
+  networkId: 'aaaaaaaaaaaaaaaa',
+  hostLink: 'h',
+  containerLink: 'c',
+  macAddress: '02:42:0a:01:00:02',
+  options: {},
+  joined: false,
+  ...more,
+})
+
+describe('planning a network', () => {
+  const twoGateways = [
+    { pool: '10.1.0.0/24', gateway: '10.1.0.1/24' },
+    { pool: '10.2.0.0/24', gateway: '10.2.0.1/24' },
+  ]
+
+  it('refuses two gateways of one family, naming them', () => {
+    expect(() => planNetwork(request({ ipv4: twoGateways }))).toThrow(
+      /^2 IPv4 gateways \(10\.1\.0\.1, 10\.2\.0\.1\), but a container has one default route/,
+    )
+  })
+
+  it('accepts them where no container gets a default route', () => {
+    expect(() =>
+      planNetwork(request({ ipv4: twoGateways, options: { 'ovs.bridge.gateway': 'none' } })),
+    ).not.toThrow()
+    expect(() => planNetwork(request({ ipv4: twoGateways, internal: true }))).not.toThrow()
+  })
+
+  it('accepts one gateway in each family', () => {
+    const ipv4 = [{ pool: '10.1.0.0/24', gateway: '10.1.0.1/24' }]
+    const ipv6 = [{ pool: 'fd00::/64', gateway: 'fd00::1/64' }]
+    expect(() => planNetwork(request({ ipv4, ipv6 }))).not.toThrow()
+  })
+
+  it('refuses an MTU below 1280 only where the network has IPv6', () => {
+    const options = { 'ovs.bridge.mtu': '1279' }
+    expect(() => planNetwork(request({ options }))).not.toThrow()
+    expect(() => planNetwork(request({ options, ipv6: [{ pool: 'fd00::/64' }] }))).toThrow(/needs 1280 bytes/)
+  })
+})
+
+describe('the gateways of a container', () => {
+  const ipv4 = [{ pool: '10.1.0.0/24', gateway: '10.1.0.254/24' }, { pool: '10.2.0.0/24' }]
+  const ipv6 = [{ pool: 'fd00:1::/64', gateway: 'fd00:1::1/64' }]
+  const dualStack = { ipv4Address: '10.1.0.2/24', ipv6Address: 'fd00:1::2/64' }
+
+  it('are plain addresses of its own subnets', () => {
+    expect(gatewaysFor(network({ ipv4, ipv6 }), endpoint(dualStack))).toEqual({
+      ipv4Gateway: '10.1.0.254',
+      ipv6Gateway: 'fd00:1::1',
+    })
+  })
+
+  it('do not include one that is not on-link', () => {
+    expect(gatewaysFor(network({ ipv4 }), endpoint({ ipv4Address: '10.2.0.2/24' }))).toEqual({})
+  })
+
+  it('are none on an internal network, on one that shall have none, and without an address', () => {
+    expect(gatewaysFor(network({ ipv4, ipv6, internal: true }), endpoint(dualStack))).toEqual({})
+    const options = { 'ovs.bridge.gateway': 'none' }
+    expect(gatewaysFor(network({ ipv4, ipv6, options }), endpoint(dualStack))).toEqual({})
+    expect(gatewaysFor(network({ ipv4: [{ pool: '0.0.0.0/0' }] }), endpoint())).toEqual({})
+  })
+})
+
+describe('the bridge of several networks', () => {
+  const named = (mtu: string, id: string): NetworkRecord =>
+    network({ id, options: { 'ovs.bridge.mtu': mtu } })
+
+  it('takes what one names for the others, and refuses a contradiction', () => {
+    expect(bridgeSpec('br0', [network(), named('9000', 'b')], undefined, 'system')).toEqual({
+      name: 'br0',
+      datapath: 'system',
+      mtu: 9000,
+    })
+    expect(() => bridgeSpec('br0', [named('9000', 'a'), named('1500', 'b')], undefined, 'system')).toThrow(
+      'bridge br0 carries network a with ovs.bridge.mtu 9000, which ovs.bridge.mtu 1500 contradicts: ' +
+        'give both networks the same, or another ovs.bridge.name',
+    )
+  })
+
+  const bridge = (more: Partial<ObservedBridge>): ObservedBridge => ({
+    name: 'br0',
+    owned: true,
+    datapath: 'system',
+    ...more,
+  })
+
+  it.each([
+    ['keeps the datapath it has', 'netdev', 'system', 'netdev'],
+    ['leaves a datapath that the host no longer has', 'system', 'netdev', 'netdev'],
+  ] as const)('%s', (_, present, hostDefault, expected) => {
+    expect(bridgeSpec('br0', [network()], bridge({ datapath: present }), hostDefault).datapath).toBe(expected)
+  })
+
+  it('is what it is where it is not ours, and contradicting its datapath is refused', () => {
+    const foreign = bridge({ owned: false, datapath: 'netdev', mtu: 1600 })
+    expect(bridgeSpec('br0', [network()], foreign, 'system')).toEqual({
+      name: 'br0',
+      datapath: 'netdev',
+      mtu: 1600,
+    })
+    const options = { 'ovs.bridge.userspace': 'false' }
+    expect(() => bridgeSpec('br0', [network({ options })], foreign, 'system')).toThrow(
+      /^bridge br0 was not made by this driver and has datapath_type=netdev/,
+    )
+  })
+})

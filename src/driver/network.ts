@@ -1,0 +1,125 @@
+import ipaddr from 'ipaddr.js'
+import { DriverError } from '../errors'
+import type { AddressPool, CreateNetworkRequest } from './api'
+import type { NetworkOptions } from './options'
+import { parseNetworkOptions } from './options'
+import { shortId } from './names'
+import type { EndpointRecord, NetworkRecord } from './records'
+import type { BridgeSpec, DatapathType, ObservedBridge } from './switch'
+
+/** RFC 8200 section 5: every link that carries IPv6 has an MTU of at least 1280 bytes. */
+const IPV6_MINIMUM_MTU = 1280
+
+export const ETHERNET_MTU = 1500
+
+/** Docker's null IPAM driver passes this pool, and no address to any endpoint. */
+const NULL_POOLS = new Set(['0.0.0.0/0', '::/0'])
+
+/**
+ * What a network shall be, apart from the name of its bridge. Pure; nothing has been touched yet.
+ *
+ * @throws DriverError where an option is unknown or not valid, or the options contradict the addresses.
+ */
+export function planNetwork(request: CreateNetworkRequest): NetworkOptions {
+  const options = parseNetworkOptions(request.options)
+  const hasIPv6 = realPools(request.ipv6).length > 0
+  if (hasIPv6 && options.mtu !== undefined && options.mtu < IPV6_MINIMUM_MTU) {
+    throw DriverError.of('MTU_TOO_SMALL_FOR_IPV6', [options.mtu])
+  }
+  if (options.gateway === 'auto' && !request.internal) {
+    refuseSeveralGateways('IPv4', request.ipv4)
+    refuseSeveralGateways('IPv6', request.ipv6)
+  }
+  return options
+}
+
+function refuseSeveralGateways(family: string, pools: readonly AddressPool[]): void {
+  const gateways = pools.flatMap(({ gateway }) => gateway ?? []).map(withoutPrefixLength)
+  if (gateways.length > 1) throw DriverError.of('MULTIPLE_GATEWAYS', [family, gateways])
+}
+
+function realPools(pools: readonly AddressPool[]): readonly AddressPool[] {
+  return pools.filter(({ pool }) => !NULL_POOLS.has(pool))
+}
+
+export interface Gateways {
+  readonly ipv4Gateway?: string
+  readonly ipv6Gateway?: string
+}
+
+/**
+ * The default routes that a container shall get: the network's gateway of each family, if the container's address lies
+ * in the gateway's own subnet; the kernel refuses a next hop that is not on-link.
+ */
+export function gatewaysFor(network: NetworkRecord, endpoint: EndpointRecord): Gateways {
+  if (network.internal || parseNetworkOptions(network.options).gateway === 'none') return {}
+  const ipv4Gateway = gatewayInSubnetOf(endpoint.ipv4Address, network.ipv4)
+  const ipv6Gateway = gatewayInSubnetOf(endpoint.ipv6Address, network.ipv6)
+  return {
+    ...(ipv4Gateway === undefined ? {} : { ipv4Gateway }),
+    ...(ipv6Gateway === undefined ? {} : { ipv6Gateway }),
+  }
+}
+
+function gatewayInSubnetOf(address: string | undefined, pools: readonly AddressPool[]): string | undefined {
+  if (address === undefined) return undefined
+  const [ip] = ipaddr.parseCIDR(address)
+  const home = pools.find(({ pool }) => {
+    const [subnet, length] = ipaddr.parseCIDR(pool)
+    return subnet.kind() === ip.kind() && ip.match(subnet, length)
+  })
+  return home?.gateway === undefined ? undefined : withoutPrefixLength(home.gateway)
+}
+
+function withoutPrefixLength(cidr: string): string {
+  return cidr.replace(/\/\d+$/, '')
+}
+
+/**
+ * What the bridge of `networks` shall be, given how it is now. Bridge-level options must agree among the networks of
+ * one bridge; who names none takes what another named. An existing bridge keeps its datapath where the host still has
+ * it: a change would cut every container off.
+ *
+ * @param networks all networks of this bridge; at least one.
+ * @throws DriverError `BRIDGE_OPTION_CONFLICT` or `FOREIGN_BRIDGE_CONFLICT`.
+ */
+export function bridgeSpec(
+  name: string,
+  networks: readonly NetworkRecord[],
+  observed: ObservedBridge | undefined,
+  hostDefault: DatapathType,
+): BridgeSpec {
+  const mtu = agreed(name, networks, 'mtu')
+  const userspace = agreed(name, networks, 'userspace')
+  const asked = userspace === undefined ? undefined : userspace ? 'netdev' : 'system'
+  if (observed?.owned === false) {
+    if (asked !== undefined && asked !== observed.datapath) {
+      throw DriverError.of('FOREIGN_BRIDGE_CONFLICT', [name, observed.datapath, String(userspace)])
+    }
+    return { name, datapath: observed.datapath, mtu: mtu ?? observed.mtu ?? ETHERNET_MTU }
+  }
+  const kept = observed?.datapath === 'system' && hostDefault === 'netdev' ? undefined : observed?.datapath
+  return { name, datapath: asked ?? kept ?? hostDefault, mtu: mtu ?? ETHERNET_MTU }
+}
+
+/** The one value of a bridge-level option that the networks of a bridge name, if any names it. */
+function agreed<Key extends 'mtu' | 'userspace'>(
+  bridge: string,
+  networks: readonly NetworkRecord[],
+  option: Key,
+): NetworkOptions[Key] | undefined {
+  const [first, ...others] = networks
+    .map(({ id, options }) => ({ id, value: parseNetworkOptions(options)[option] }))
+    .filter(({ value }) => value !== undefined)
+  const other = others.find(({ value }) => value !== first?.value)
+  if (first !== undefined && other !== undefined) {
+    throw DriverError.of('BRIDGE_OPTION_CONFLICT', [
+      bridge,
+      `ovs.bridge.${option}`,
+      String(other.value),
+      shortId(first.id),
+      String(first.value),
+    ])
+  }
+  return first?.value
+}
