@@ -1,9 +1,9 @@
 const shortestMs = 125
-const longestMs = 8000
+const longestMs = 2000
 
 /**
  * How long to wait before the next attempt to connect: doubling from an eighth of a second (a server that is just being
- * restarted) to eight seconds, each up to a quarter shorter by chance, so that many clients do not come back at once.
+ * restarted) to two, each up to a quarter shorter by chance, so that many clients do not come back at once.
  */
 export class Backoff {
   readonly #random: () => number

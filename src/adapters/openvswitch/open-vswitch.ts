@@ -1,0 +1,265 @@
+import { DriverError, reasonOf } from '../../errors'
+import type { Logger } from '../../log'
+import type { RecordChange, RecordTexts } from '../../driver/records'
+import type {
+  BridgeSpec,
+  DatapathType,
+  ObservedBridge,
+  ObservedPort,
+  OwnedPort,
+  PortSpec,
+  Switch,
+} from '../../driver/switch'
+import type { Clock, Endpoint, OvsdbClient, OvsdbEvent } from '../ovsdb'
+import { createOvsdbClient } from '../ovsdb'
+import { bridgeOperations, bridgeRemoval, portOperations, portRemoval, recordOperations } from './changes'
+import type { Change } from './committer'
+import { Committer } from './committer'
+import { MONITORED } from './schema'
+import { datapathOf, errorOf, isOwned, openFlowPort, View } from './view'
+
+/** Below the deadline of Docker's requests, so that the user reads this reason and not a time-out. */
+const PATIENCE_MS = 8_000
+
+export interface OpenVSwitchOptions {
+  /** Whether the kernel has the openvswitch datapath; asked at every (re)connect. Never rejects. */
+  readonly hasKernelDatapath: () => Promise<boolean>
+  readonly clock: Clock
+  readonly deadline: (ms: number) => AbortSignal
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly log: Logger
+}
+
+/** A connection to one switch's database. */
+interface Attachment {
+  readonly endpoint: string
+  readonly client: OvsdbClient
+  readonly view: View
+  readonly committer: Committer
+}
+
+/** The verbs of {@link Switch} on the Open_vSwitch database of whichever switch it is attached to. */
+export class OpenVSwitch implements Switch {
+  private readonly listeners = new Set<() => void>()
+  private attachment: Attachment | undefined
+  private datapath: DatapathType | undefined
+  private failure: unknown = new Error('the switch is starting')
+
+  constructor(private readonly options: OpenVSwitchOptions) {}
+
+  /** Connects, and connects again for ever until {@link detach}. Called once. */
+  attach(endpoint: Endpoint, name: string): void {
+    const { clock, random, deadline } = this.options
+    this.failure = new Error('not connected yet')
+    const client = createOvsdbClient({
+      endpoint,
+      database: 'Open_vSwitch',
+      monitor: MONITORED,
+      clock,
+      random,
+      log: (event) => {
+        this.observe(event)
+      },
+    })
+    const view = new View(client.replica)
+    this.attachment = { endpoint: name, client, view, committer: new Committer(client, view, deadline) }
+    client.onSynchronised(() => void this.becomeAvailable())
+    client.start()
+  }
+
+  /** Says why there is no switch to attach to: every request that needs one is refused with it, at once. */
+  refuse(reason: DriverError): void {
+    this.failure = reason
+  }
+
+  async detach(): Promise<void> {
+    await this.attachment?.client.close()
+  }
+
+  get available(): boolean {
+    return this.attachment?.client.connected === true && this.datapath !== undefined
+  }
+
+  onAvailable(listener: () => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  async whenAvailable(signal: AbortSignal): Promise<void> {
+    if (this.available) return
+    if (this.failure instanceof DriverError) throw this.failure
+    const patience = AbortSignal.any([signal, this.options.deadline(PATIENCE_MS)])
+    const isAvailable = await new Promise<boolean>((resolve) => {
+      const stop = this.onAvailable(() => {
+        stop()
+        resolve(true)
+      })
+      patience.addEventListener('abort', () => {
+        stop()
+        resolve(false)
+      })
+    })
+    if (!isAvailable) throw this.unreachable()
+  }
+
+  get defaultDatapath(): DatapathType {
+    return this.datapath ?? 'netdev'
+  }
+
+  get userspaceSegmentation(): boolean {
+    return this.attached().view.userspaceSegmentation()
+  }
+
+  records(): RecordTexts {
+    return this.attached().view.records()
+  }
+
+  bridge(name: string): ObservedBridge | undefined {
+    return this.attached().view.bridge(name)
+  }
+
+  port(name: string): ObservedPort | undefined {
+    return this.attached().view.port(name)
+  }
+
+  ownedBridges(): readonly ObservedBridge[] {
+    return this.attached().view.ownedBridges()
+  }
+
+  ownedPorts(): readonly OwnedPort[] {
+    return this.attached().view.ownedPorts()
+  }
+
+  ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void> {
+    const { view } = this.attached()
+    return this.commit(signal, {
+      attempt: `set up bridge ${bridge.name}`,
+      plan: (unique) => [...bridgeOperations(view, bridge, unique), ...recordOperations(view, record)],
+      awaitsSwitch: true,
+      result: () => {
+        this.refuseBrokenBridge(bridge.name)
+      },
+    })
+  }
+
+  removeBridge(name: string, record: RecordChange | undefined, signal: AbortSignal): Promise<void> {
+    const { view } = this.attached()
+    return this.commit(signal, {
+      attempt: `remove bridge ${name}`,
+      plan: () => [
+        ...bridgeRemoval(view, name),
+        ...(record === undefined ? [] : recordOperations(view, record)),
+      ],
+      awaitsSwitch: false,
+      result: () => undefined,
+    })
+  }
+
+  plugPort(port: PortSpec, record: RecordChange, signal: AbortSignal): Promise<number> {
+    const { view } = this.attached()
+    return this.commit(signal, {
+      attempt: `plug port ${port.name} into bridge ${port.bridge}`,
+      plan: (unique) => [...portOperations(view, port, unique), ...recordOperations(view, record)],
+      awaitsSwitch: true,
+      result: () => {
+        const found = view.interfaceRow(port.name)?.row
+        const ofport = openFlowPort(found)
+        if (ofport !== undefined) return ofport
+        const reason = errorOf(found) ?? 'it has no OpenFlow port number'
+        throw DriverError.of('PORT_FAILED', [port.name, port.bridge, reason])
+      },
+    })
+  }
+
+  unplugPort(name: string, endpointId: string, record: RecordChange, signal: AbortSignal): Promise<void> {
+    const { view } = this.attached()
+    return this.commit(signal, {
+      attempt: `unplug port ${name}`,
+      plan: () => [...portRemoval(view, name, endpointId), ...recordOperations(view, record)],
+      awaitsSwitch: false,
+      result: () => undefined,
+    })
+  }
+
+  putRecord(record: RecordChange, signal: AbortSignal): Promise<void> {
+    const { view } = this.attached()
+    return this.commit(signal, {
+      attempt: `record ${record.key}`,
+      plan: () => recordOperations(view, record),
+      awaitsSwitch: false,
+      result: () => undefined,
+    })
+  }
+
+  private commit<T>(signal: AbortSignal, change: Change<T>): Promise<T> {
+    const patience = AbortSignal.any([signal, this.options.deadline(PATIENCE_MS)])
+    return this.attached().committer.commit(change, patience)
+  }
+
+  /** ovs-vswitchd says what is wrong with a bridge only through the bridge's local interface. */
+  private refuseBrokenBridge(name: string): void {
+    const { view } = this.attached()
+    const bridge = view.bridgeRow(name)?.row
+    if (bridge === undefined || !isOwned(bridge)) return
+    const local = view.interfaceRow(name)?.row
+    if (openFlowPort(local) !== undefined) return
+    const reason = errorOf(local)
+    if (datapathOf(bridge) === 'system') {
+      throw reason === undefined && this.datapath === 'netdev'
+        ? DriverError.of('KERNEL_DATAPATH_MISSING', [name])
+        : DriverError.of('BRIDGE_FAILED', [name, reason ?? 'see the log of ovs-vswitchd'])
+    }
+    throw DriverError.of('TUN_MISSING', [name, reason ?? 'see the log of ovs-vswitchd'])
+  }
+
+  private attached(): Attachment {
+    if (this.attachment === undefined) throw this.unreachable()
+    return this.attachment
+  }
+
+  private unreachable(): DriverError {
+    if (this.failure instanceof DriverError) return this.failure
+    const endpoint = this.attachment?.endpoint ?? 'its endpoint'
+    return DriverError.of('OVS_UNREACHABLE', [endpoint, reasonOf(this.failure)], { cause: this.failure })
+  }
+
+  private async becomeAvailable(): Promise<void> {
+    this.datapath = (await this.options.hasKernelDatapath()) ? 'system' : 'netdev'
+    if (!this.available) return
+    this.options.log.info('switch available', {
+      endpoint: this.attachment?.endpoint,
+      datapath: this.datapath,
+      userspaceSegmentation: this.userspaceSegmentation,
+    })
+    for (const listener of this.listeners) listener()
+  }
+
+  private observe(event: OvsdbEvent): void {
+    const { log } = this.options
+    switch (event.event) {
+      case 'disconnected': {
+        const isNews = reasonOf(this.failure) !== event.reason.message
+        this.failure = event.reason
+        log[isNews ? 'warn' : 'debug']('switch unavailable', { reason: event.reason.message })
+        break
+      }
+      case 'transaction': {
+        const { operations, outcome, ms } = event
+        log.debug('transaction', {
+          operations,
+          outcome: outcome instanceof Error ? outcome.message : outcome,
+          ms,
+        })
+        break
+      }
+      case 'listener-failed':
+        log.error('listener failed', { reason: reasonOf(event.error) })
+        break
+      case 'connecting':
+      case 'connected':
+      case 'synchronised':
+        log.debug(event.event, {})
+    }
+  }
+}
