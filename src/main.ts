@@ -1,1 +1,114 @@
-process.stdout.write('dovesnap/ovs\n')
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { IngressGuard } from './adapters/nat/ingress-guard'
+import { VethLinks } from './adapters/netlink/veth-links'
+import { hasKernelDatapath } from './adapters/openvswitch/kernel-datapath'
+import { OpenVSwitch } from './adapters/openvswitch/open-vswitch'
+import { resolveSource } from './adapters/openvswitch/source'
+import type { Run } from './adapters/process/run'
+import { createRun } from './adapters/process/run'
+import { createSystemClock } from './clock'
+import { createServer } from './docker/server'
+import { Applier } from './driver/apply'
+import { OvsNetworkDriver } from './driver/driver'
+import { KeyedLock } from './driver/keyed-lock'
+import { Reconciler } from './driver/reconcile'
+import { startEmbeddedSwitch } from './embedded/embedded-switch'
+import { DriverError, reasonOf } from './errors'
+import type { Logger } from './log'
+import { createLogger } from './log'
+import type { Settings } from './settings'
+import { parseSettings } from './settings'
+
+const COMMAND_MS = 10_000
+const START_SWITCH_MS = 60_000
+const RETRY_MS = 2_000
+
+/** Docker gives a plugin ten seconds to stop; requests under way get some of them. */
+const STOP_MS = 3_000
+
+async function main(): Promise<void> {
+  const { settings, problems } = parseSettings(process.env)
+  const log = createLogger({ level: settings.logLevel, output: process.stdout })
+  const clock = createSystemClock()
+  const run = createRun(process.env)
+  const ovs = new OpenVSwitch({
+    hasKernelDatapath: () => hasKernelDatapath(run, clock.deadline(COMMAND_MS)),
+    clock,
+    deadline: (ms) => clock.deadline(ms),
+    random: Math.random,
+    log,
+  })
+  const links = new VethLinks(run, new IngressGuard(run, 'dovesnap'))
+  const locks = new KeyedLock()
+  const applier = new Applier(ovs, links, locks, clock, log)
+  const driver = new OvsNetworkDriver(ovs, applier, locks, clock, log)
+  const reconciler = new Reconciler(ovs, links, applier, locks, clock, log, driver.madeHere)
+
+  // Docker gives a starting plugin a few seconds to listen, whatever Open vSwitch does meanwhile.
+  const server = createServer({ driver, log })
+  await server.listen(settings.socket)
+  log.info('listening', { socket: settings.socket })
+
+  const stopReconciling = reconciler.start()
+  const stopping = new AbortController()
+  process.once('SIGTERM', () => {
+    stopping.abort()
+    stopReconciling()
+    void Promise.race([Promise.all([server.close(), ovs.detach()]), sleep(STOP_MS)]).then(() => {
+      log.info('stopped', {})
+      process.exit(0)
+    })
+  })
+  for (const problem of problems) log.error(problem.message, {})
+  const [problem] = problems
+  if (problem === undefined) await attachSwitch(ovs, settings, run, log, stopping.signal)
+  else ovs.refuse(problem)
+}
+
+/** Finds the switch, starting the embedded one if it is that, for as long as it takes. */
+async function attachSwitch(
+  ovs: OpenVSwitch,
+  settings: Settings,
+  run: Run,
+  log: Logger,
+  stopping: AbortSignal,
+): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      const source = await resolveSource({
+        setting: settings.ovsdb,
+        hostDirectory: settings.hostOvsDirectory,
+        choiceFile: join(settings.stateDirectory, 'switch'),
+        sleep,
+        onWaiting: (what) => {
+          log.warn("waiting for the host's Open vSwitch", { what })
+        },
+      })
+      if (source.kind === 'host') {
+        ovs.attach(source.endpoint, source.name)
+        return
+      }
+      const socket = await startEmbeddedSwitch(
+        {
+          run,
+          log,
+          stateDirectory: settings.stateDirectory,
+          runDirectory: settings.ovsRunDirectory,
+          schema: settings.ovsSchema,
+          serviceDirectory: settings.serviceDirectory,
+          linksDirectory: '/sys/class/net',
+        },
+        AbortSignal.any([stopping, AbortSignal.timeout(START_SWITCH_MS)]),
+      )
+      ovs.attach({ kind: 'unix', path: socket }, `unix:${socket}`)
+      return
+    } catch (error) {
+      log.error('no switch yet', { reason: reasonOf(error) })
+      if (error instanceof DriverError) ovs.refuse(error)
+      await sleep(RETRY_MS)
+    }
+  }
+}
+
+void main()

@@ -1,0 +1,88 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DriverError } from '../errors'
+import type { Logger } from '../log'
+import type { Run } from '../adapters/process/run'
+import { prepareDatabase } from './database'
+
+export interface EmbeddedOptions {
+  readonly run: Run
+  readonly log: Logger
+  /** Durable: holds the switch's database. */
+  readonly stateDirectory: string
+  /** Where ovsdb-server makes its socket. */
+  readonly runDirectory: string
+  readonly schema: string
+  /** s6's scan directory; the two services in it are down until asked for. */
+  readonly serviceDirectory: string
+  /** /sys/class/net of Docker's network namespace. */
+  readonly linksDirectory: string
+}
+
+const DATABASE_SERVER = 'ovsdb-server'
+const SWITCH_DAEMON = 'ovs-vswitchd'
+
+/** The links by which the datapaths of a running ovs-vswitchd can be told: the kernel's and the userspace one. */
+const DATAPATH_LINKS = ['ovs-system', 'ovs-netdev']
+
+/** Ten times the throughput of the userspace datapath; ovs-vswitchd reads it only when it starts. */
+const INITIAL_CONFIG = ['other_config:userspace-tso-enable=true']
+
+/**
+ * Starts the switch that the plugin brings, where it does not run yet. Idempotent. The daemons belong to s6 and outlive
+ * the driver process.
+ *
+ * @returns the path of its database's socket.
+ * @throws DriverError `DATABASE_UNUSABLE`, `DATAPATH_IN_USE`
+ */
+export async function startEmbeddedSwitch(options: EmbeddedOptions, signal: AbortSignal): Promise<string> {
+  const database = join(options.stateDirectory, 'ovs', 'conf.db')
+  const socket = join(options.runDirectory, 'db.sock')
+  if (!(await isUp(options, DATABASE_SERVER, signal))) {
+    if (!(await exists(database))) await refuseForeignDatapath(options)
+    await prepareDatabase({ ...options, path: database }, signal)
+    await bringUp(options, DATABASE_SERVER, signal)
+  }
+  await options.run(
+    'ovs-vsctl',
+    [
+      `--db=unix:${socket}`,
+      '--retry',
+      '--no-wait',
+      'init',
+      '--',
+      'set',
+      'Open_vSwitch',
+      '.',
+      ...INITIAL_CONFIG,
+    ],
+    { signal },
+  )
+  await bringUp(options, SWITCH_DAEMON, signal)
+  return socket
+}
+
+/** With no database of ours, a datapath that is there belongs to somebody, and two ovs-vswitchd would fight over it. */
+async function refuseForeignDatapath({ linksDirectory }: EmbeddedOptions): Promise<void> {
+  for (const link of DATAPATH_LINKS) {
+    if (await exists(join(linksDirectory, link))) throw DriverError.of('DATAPATH_IN_USE', [link])
+  }
+}
+
+async function isUp(options: EmbeddedOptions, service: string, signal: AbortSignal): Promise<boolean> {
+  const directory = join(options.serviceDirectory, service)
+  const { stdout } = await options.run('s6-svstat', ['-o', 'up', directory], { signal })
+  return stdout.trim() === 'true'
+}
+
+async function bringUp(options: EmbeddedOptions, service: string, signal: AbortSignal): Promise<void> {
+  await options.run('s6-svc', ['-u', join(options.serviceDirectory, service)], { signal })
+  options.log.info('service asked for', { service })
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
