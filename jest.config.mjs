@@ -1,5 +1,5 @@
 const transform = {
-  '^.+\\.ts$': [
+  '^.+\\.m?[jt]s$': [
     '@swc/jest',
     { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
   ],
@@ -11,6 +11,8 @@ const lane = (displayName, testMatch, more = {}) => ({
   testMatch: testMatch.map((pattern) => `<rootDir>/${pattern}`),
   testEnvironment: 'node',
   transform,
+  // typebox is published as an ES module only.
+  transformIgnorePatterns: ['/node_modules/(?!typebox/)'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   ...more,
 })

@@ -80,7 +80,8 @@ lane_integration() {
 lane_protocol() {
   need_root protocol
   need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables
-  run_jest protocol protocol
+  # Each worker starts a switch and drivers of its own, and one case waits a minute and a half.
+  run_jest protocol protocol --maxWorkers=2
 }
 
 lane_e2e() {

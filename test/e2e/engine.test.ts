@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, it, jest } from '@jest/global
 import { chosenEngines } from './host/engines'
 import { startHost, type TestHost } from './host/host'
 import type { Snapshot } from './host/snapshot'
-import { clear } from './lab'
+import { clear, createNetwork } from './lab'
 import { addressing } from './suites/addressing'
 import { badInput } from './suites/bad-input'
 import { connectivity } from './suites/connectivity'
@@ -26,12 +26,11 @@ describe.each(chosenEngines())('engine %s', (engine) => {
   beforeAll(async () => {
     if (bundle === '') throw new Error('BUNDLE is to name the folder of the bundle: use make test-e2e')
     running = await startHost({ engine })
-    await running.importBusybox()
-    // The engine keeps the firewall tables that its first container needed.
-    await running.docker('network', 'create', 'first')
-    await running.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
-    await running.docker('network', 'rm', 'first')
-    await running.installPlugin(bundle)
+    try {
+      await furnish(running)
+    } catch (error) {
+      throw new Error(`engine ${engine} with the plugin:\n${await running.engineLog()}`, { cause: error })
+    }
     pristine = await running.snapshot()
   }, 300_000)
 
@@ -55,3 +54,16 @@ describe.each(chosenEngines())('engine %s', (engine) => {
     await host().expectUnchanged(pristine)
   })
 })
+
+/** The image, the plugin, and what the engine and the switch make once and then keep. */
+async function furnish(host: TestHost): Promise<void> {
+  await host.importBusybox()
+  // The engine keeps the firewall tables that its first container needed.
+  await host.docker('network', 'create', 'first')
+  await host.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
+  await host.docker('network', 'rm', 'first')
+  await host.installPlugin(bundle)
+  // The plugin answers before its switch is up; a network is there once that is.
+  await createNetwork(host, 'first')
+  await host.docker('network', 'rm', 'first')
+}

@@ -54,16 +54,6 @@ export function tryRun(
   })
 }
 
-/** As {@link tryRun}, and rejects with a {@link CommandError} unless the exit code is 0. */
-export async function run(
-  command: readonly [string, ...string[]],
-  options?: RunOptions,
-): Promise<CommandResult> {
-  const result = await tryRun(command, options)
-  if (result.code !== 0) throw new CommandError(command, result)
-  return result
-}
-
 /**
  * Asks again every tenth of a second until the answer is not undefined; rejects, with what was waited for and the
  * last failure, at the deadline.

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 
-export const engines = ['20.10', '26.1', '28.5'] as const
+const engines = ['20.10', '26.1', '28.5'] as const
 
 /** A release of the Docker Engine, as its first two numbers. */
 export type Engine = (typeof engines)[number]
 
-export function isEngine(text: string): text is Engine {
+function isEngine(text: string): text is Engine {
   return engines.some((engine) => engine === text)
 }
 

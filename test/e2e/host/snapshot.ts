@@ -6,8 +6,6 @@ export interface SnapshotDiff {
   readonly removed: readonly string[]
 }
 
-export const noDifference: SnapshotDiff = { added: [], removed: [] }
-
 /** As multisets: two equal processes where there was one is a difference. */
 export function diff(before: Snapshot, after: Snapshot): SnapshotDiff {
   return { added: without(after, before), removed: without(before, after) }

@@ -69,7 +69,7 @@ export function lifecycle(host: () => TestHost): void {
       await createNetwork(host(), 'mynet')
       await startContainer(host(), 'web', 'mynet')
       await startContainer(host(), 'client', 'mynet')
-      const driver = (await host().sh("pgrep -f '[d]ovesnap/main.js'")).stdout.trim()
+      const driver = (await host().sh("pgrep -f '[d]ovesnap/main.cjs'")).stdout.trim()
       await host().sh(`kill -KILL ${driver}`)
       expect(await reaches(host(), 'client', 'web')).toBe(true)
       await startContainer(host(), 'late', 'mynet')

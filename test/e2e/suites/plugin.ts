@@ -90,7 +90,7 @@ export function plugin(host: () => TestHost, bundle: string): void {
         })
         expect(JSON.parse(answer)).toMatchObject({ Interface: { MacAddress: '02:42:0a:5b:00:32' } })
         await expect(host().expectUnchanged(before, 0)).rejects.toThrow('is not as it was')
-        await host().sh("kill -KILL $(pgrep -f '[d]ovesnap/main.js')")
+        await host().sh("kill -KILL $(pgrep -f '[d]ovesnap/main.cjs')")
         await host().expectUnchanged(before, 5_000)
       } finally {
         await rm(folder, { recursive: true })

@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import { IngressGuard } from '../../../src/adapters/nat/ingress-guard'
+import { VethLinks } from '../../../src/adapters/netlink/veth-links'
+import { hasKernelDatapath } from '../../../src/adapters/openvswitch/kernel-datapath'
+import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
+import { createSystemClock } from '../../../src/clock'
+import type { CreateEndpointRequest, CreateNetworkRequest } from '../../../src/driver/api'
+import { Applier } from '../../../src/driver/apply'
+import { OvsNetworkDriver } from '../../../src/driver/driver'
+import { KeyedLock } from '../../../src/driver/keyed-lock'
+import { Reconciler } from '../../../src/driver/reconcile'
+import type { Logger } from '../../../src/log'
+import type { Netns } from '../../fixtures/netns'
+import { makeNetns } from '../../fixtures/netns'
+import type { Ovs } from '../../fixtures/ovs'
+import { startOvs } from '../../fixtures/ovs'
+
+/** A driver process without its HTTP edge, on a switch and in a namespace of its own. */
+export interface Process {
+  readonly driver: OvsNetworkDriver
+  readonly reconciler: Reconciler
+  /** What it logged, one text a line. */
+  readonly logged: readonly string[]
+  stop(): Promise<void>
+}
+
+export interface Host {
+  readonly netns: Netns
+  readonly ovs: Ovs
+  /** Another call is another process: it knows nothing but what the switch's database says. */
+  startProcess(): Promise<Process>
+  /** Names of all links but the loopback's. */
+  linkNames(): Promise<readonly string[]>
+  dispose(): Promise<void>
+}
+
+export const never = new AbortController().signal
+
+export async function makeHost(): Promise<Host> {
+  const netns = await makeNetns()
+  const ovs = await startOvs({ netns: netns.name, tso: true })
+  const processes: Process[] = []
+  return {
+    netns,
+    ovs,
+    async startProcess() {
+      const process = await startProcess(netns, ovs)
+      processes.push(process)
+      return process
+    },
+    async linkNames() {
+      const { stdout } = await netns.exec('ip', '-json', 'link', 'show')
+      const links = JSON.parse(stdout) as readonly { readonly ifname: string }[]
+      return links.map(({ ifname }) => ifname).filter((name) => name !== 'lo')
+    },
+    async dispose() {
+      await Promise.all(processes.map((process) => process.stop()))
+      await ovs.stop()
+      await netns.dispose()
+    },
+  }
+}
+
+async function startProcess(netns: Netns, { socketPath }: Ovs): Promise<Process> {
+  const clock = createSystemClock()
+  const logged: string[] = []
+  const log = recordingLogger(logged)
+  const ovs = new OpenVSwitch({
+    hasKernelDatapath: () => hasKernelDatapath(netns.run, never),
+    clock,
+    deadline: (ms) => clock.deadline(ms),
+    random: Math.random,
+    log,
+  })
+  const links = new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap'))
+  const locks = new KeyedLock()
+  const applier = new Applier(ovs, links, locks, clock, log)
+  const driver = new OvsNetworkDriver(ovs, applier, locks, clock, log)
+  const reconciler = new Reconciler(ovs, links, applier, locks, clock, log, driver.madeHere)
+  ovs.attach({ kind: 'unix', path: socketPath }, `unix:${socketPath}`)
+  await ovs.whenAvailable(never)
+  return { driver, reconciler, logged, stop: () => ovs.detach() }
+}
+
+function recordingLogger(logged: string[]): Logger {
+  const record =
+    (level: string) =>
+    (message: string, fields?: object): void => {
+      logged.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`)
+    }
+  const logger: Logger = {
+    debug: () => undefined,
+    info: record('info'),
+    warn: record('warn'),
+    error: record('error'),
+    child: () => logger,
+  }
+  return logger
+}
+
+const randomId = (): string => randomBytes(32).toString('hex')
+
+export function networkRequest(more: Partial<CreateNetworkRequest> = {}): CreateNetworkRequest {
+  return {
+    networkId: randomId(),
+    options: {},
+    internal: false,
+    ipv4: [{ pool: '10.7.0.0/24' }],
+    ipv6: [],
+    ...more,
+  }
+}
+
+export function endpointRequest(
+  networkId: string,
+  more: Partial<CreateEndpointRequest> = {},
+): CreateEndpointRequest {
+  return { networkId, endpointId: randomId(), ipv4Address: '10.7.0.2/24', options: {}, ...more }
+}
