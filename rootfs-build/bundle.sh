@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the plugin bundle, config.json and rootfs/, from Debian packages, Node, and the compiled driver (dist/main.js).
+# Builds the plugin bundle, config.json and rootfs/, from Debian packages, Node, and the compiled driver (dist/main.cjs).
 # The last line of stdout names its folder. ARCH=amd64|arm64; REFRESH=1 looks for newer packages; DEBIAN_MIRROR=URL.
 #
 # What comes from others is kept in .cache/bundle/<arch>/base until the list of it changes, so that a change to the
@@ -20,7 +20,7 @@ in_order() {
 }
 megabytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f", bytes / 1e6 }'; }
 
-[[ -e $DIST/main.js && -e $DIST/main.js.map ]] || fail "$DIST/main.js is missing: make build"
+[[ -e $DIST/main.cjs && -e $DIST/main.cjs.map ]] || fail "$DIST/main.cjs is missing: make build"
 EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y package.json)}
 mkdir -p "$CACHE"
 # Two builds at once would pull the folders away from under each other.
@@ -51,10 +51,10 @@ rm -rf "$own"
 mkdir -p "$own"/{run,usr/lib/dovesnap,usr/share/doc/dovesnap}
 cp -a plugin/service "$own/run/service"
 chmod -R u=rwX,go=rX "$own/run/service"
-install -m 644 "$DIST/main.js" "$own/usr/lib/dovesnap/main.js"
+install -m 644 "$DIST/main.cjs" "$own/usr/lib/dovesnap/main.cjs"
 install -m 644 LICENSE "$own/usr/share/doc/dovesnap/LICENSE"
 cp "$CACHE/base/usr/share/doc/licenses.tsv" "$own/usr/share/doc/licenses.tsv"
-node rootfs-build/npm-licenses.mjs "$DIST/main.js.map" "$own"
+node rootfs-build/npm-licenses.mjs "$DIST/main.cjs.map" "$own"
 cp -a "$own/." "$next/rootfs"
 chown -R 0:0 "$next"
 

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 set -euo pipefail
+umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '%s\n' "$*" >&2; }
@@ -45,3 +46,13 @@ description() { "${DOCKER[@]}" plugin inspect --format '{{.Config.Description}}'
 
 # bundle_description <folder>: the same, of a bundle.
 bundle_description() { sed -n 's/^  "description": "\(.*\)",$/\1/p' "$1/config.json"; }
+
+# networks <plugin>: the names of its networks.
+networks() { "${DOCKER[@]}" network ls --filter "driver=$1" --format '{{.Name}}'; }
+
+is_enabled() { [[ $("${DOCKER[@]}" plugin inspect --format '{{.Enabled}}' "$1") == true ]]; }
+
+enable() {
+  "${DOCKER[@]}" plugin enable "$1" >/dev/null ||
+    fail "plugin $1 does not start: the reason is in the engine's log (journalctl -u docker | grep plugin=)"
+}

@@ -1,4 +1,4 @@
-// npm-licenses.mjs <main.js.map> <root>: adds to the root file system the licence of each npm package that the compiled
+// npm-licenses.mjs <main.cjs.map> <root>: adds to the root file system the licence of each npm package that the compiled
 // driver contains, and to its list. The source map names the files that went in; package.json also names those that did not.
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
