@@ -56,6 +56,15 @@ const messages = {
   PUBLISH_UNSUPPORTED: (ports: readonly string[]) =>
     `cannot publish ${ports.join(', ')} on a flat network: its containers are reached at their own addresses; ` +
     'leave out -p and -P',
+  PORT_TAKEN: (protocol: string, address: string, port: string, holder: string) =>
+    `cannot publish ${protocol} port ${port} of ${address}: it is in use by ${holder}`,
+  FIREWALL_FAILED: (attempt: string, reason: string) =>
+    `could not ${attempt}: the packet filter refused: ${reason}`,
+  FIREWALL_UNUSABLE: (reason: string) =>
+    `the host's packet filter cannot be used: ${reason}; docker plugin set … FIREWALL=none leaves it alone`,
+  GATEWAY_FAILED: (link: string, reason: string) => `could not give ${link} the network's gateway: ${reason}`,
+  SYSCTL_FAILED: (path: string, reason: string) =>
+    `could not set net.${path.replaceAll('/', '.')}: ${reason}`,
   OVS_UNREACHABLE: (endpoint: string, reason: string) =>
     `Open vSwitch does not answer at ${endpoint} (${reason}): start it, or choose another with docker plugin set OVSDB=…`,
   SWITCH_STALLED: (attempt: string) =>
