@@ -20,6 +20,9 @@ import { createLogger } from './log'
 import type { Settings } from './settings'
 import { parseSettings } from './settings'
 
+/** Where Open vSwitch's documentation has ovsdb-server listen for managers of the same host. */
+const HOST_TCP = 'tcp:127.0.0.1:6640'
+
 const COMMAND_MS = 10_000
 const START_SWITCH_MS = 60_000
 const RETRY_MS = 2_000
@@ -80,6 +83,7 @@ async function attachSwitch(
         setting: settings.ovsdb,
         hostDirectory: settings.hostOvsDirectory,
         choiceFile: join(settings.stateDirectory, 'switch'),
+        hostTcp: HOST_TCP,
         sleep,
         onWaiting: (what) => {
           log.warn("waiting for the host's Open vSwitch", { what })

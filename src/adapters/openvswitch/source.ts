@@ -17,12 +17,13 @@ export interface SourceOptions {
   readonly hostDirectory: string
   /** Keeps the choice that `auto` made. */
   readonly choiceFile: string
+  /** Where a host's own database may listen, as `tcp:<address>:<port>`. */
+  readonly hostTcp: string
   /** Resolves after so many milliseconds. */
   readonly sleep: (ms: number) => Promise<void>
   readonly onWaiting: (what: string) => void
 }
 
-const HOST_TCP = 'tcp:127.0.0.1:6640'
 const CONNECT_MS = 500
 const POLL_MS = 500
 
@@ -37,7 +38,7 @@ export async function resolveSource(options: SourceOptions): Promise<SwitchSourc
   if (await isMountSet(options.hostDirectory)) return hostSource(`unix:${await hostSocket(options)}`)
   const kept = await readChoice(options.choiceFile)
   if (kept !== undefined) return kept === 'embedded' ? { kind: 'embedded' } : hostSource(kept)
-  const choice = (await answers(HOST_TCP)) ? HOST_TCP : 'embedded'
+  const choice = (await answers(options.hostTcp)) ? options.hostTcp : 'embedded'
   await writeFile(options.choiceFile, `${choice}\n`)
   return choice === 'embedded' ? { kind: 'embedded' } : hostSource(choice)
 }
