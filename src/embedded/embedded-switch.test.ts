@@ -1,0 +1,78 @@
+import { mkdtemp, rm, writeFile, mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { createLogger } from '../log'
+import { startEmbeddedSwitch } from './embedded-switch'
+
+let directory: string
+/** Of each command, with the folder left out. */
+let commands: string[]
+let isServerUp: boolean
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'embedded-'))
+  await mkdir(join(directory, 'links'))
+  commands = []
+  isServerUp = false
+})
+
+afterEach(async () => {
+  await rm(directory, { recursive: true })
+})
+
+function start(): Promise<string> {
+  return startEmbeddedSwitch(
+    {
+      run: async (command, args) => {
+        commands.push([command, ...args].join(' ').replaceAll(`${directory}/`, ''))
+        if (command === 'ovsdb-tool' && args[0] === 'create') await writeFile(String(args[1]), '')
+        const stdout = command === 's6-svstat' ? String(isServerUp) : ''
+        return { stdout: `${stdout}\n`, stderr: '' }
+      },
+      log: createLogger({ level: 'error', output: { write: () => undefined } }),
+      stateDirectory: directory,
+      runDirectory: join(directory, 'run'),
+      schema: 'schema',
+      serviceDirectory: join(directory, 'service'),
+      linksDirectory: join(directory, 'links'),
+    },
+    new AbortController().signal,
+  )
+}
+
+const bringUpServer = 's6-svc -u service/ovsdb-server'
+const configure =
+  'ovs-vsctl --db=unix:run/db.sock --retry --no-wait init -- set Open_vSwitch . other_config:userspace-tso-enable=true'
+const bringUpSwitch = 's6-svc -u service/ovs-vswitchd'
+
+describe('starting the embedded switch', () => {
+  it('makes the database, and configures the server before ovs-vswitchd reads it', async () => {
+    expect(await start()).toBe(join(directory, 'run', 'db.sock'))
+    const order = ['ovsdb-tool create ovs/conf.db.new schema', bringUpServer, configure, bringUpSwitch]
+    expect(commands.filter((command) => order.includes(command))).toEqual(order)
+  })
+
+  it('leaves the database alone while its server runs, and goes on from there', async () => {
+    isServerUp = true
+    await start()
+    expect(commands).toEqual(['s6-svstat -o up service/ovsdb-server', configure, bringUpSwitch])
+  })
+
+  it.each(['ovs-system', 'ovs-netdev'])('refuses beside the datapath %s of another switch', async (link) => {
+    await writeFile(join(directory, 'links', link), '')
+    await expect(start()).rejects.toThrow(`the datapath ${link} of another Open vSwitch is on this host`)
+    expect(commands).not.toContain(bringUpServer)
+  })
+
+  it.each(['ovs-system', 'ovs-netdev'])(
+    'takes the datapath %s for its own once it has a database',
+    async (link) => {
+      await start()
+      await writeFile(join(directory, 'links', link), '')
+      commands = []
+      await start()
+      expect(commands).toContain(bringUpSwitch)
+    },
+  )
+})
