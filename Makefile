@@ -3,15 +3,17 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Root is asked for only where the work needs it, and sudo only where we are not root already.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=CI,ENGINE,T)
+# Root is asked for only where the work needs it, by sudo, and only where we are not root already. Without sudo the
+# scripts say themselves that they need root.
+PASSED_ON := CI,ENGINE,T,PLUGIN,TAG,DOCKER,BUNDLE,REGISTRY,ARCH,REFRESH,DEBIAN_MIRROR,FORCE
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo --preserve-env=$(PASSED_ON)))
 
 export TAG ?= latest
 export PLUGIN ?= dovesnap/ovs
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund
@@ -23,11 +25,13 @@ build: node_modules
 
 .PHONY: quickstart
 quickstart: ## From nothing to a page fetched over an Open vSwitch network
-	$(AS_ROOT) bash rootfs-build/quickstart.sh
+	@$(AS_ROOT) bash rootfs-build/quickstart.sh prepare
+	@$(MAKE) --no-print-directory build
+	@$(AS_ROOT) bash rootfs-build/quickstart.sh run
 
 .PHONY: clean-quickstart
 clean-quickstart: ## Undo quickstart
-	$(AS_ROOT) bash rootfs-build/quickstart.sh undo
+	@$(AS_ROOT) bash rootfs-build/quickstart.sh undo
 
 .PHONY: bundle
 bundle: build ## Build the plugin bundle (config.json and rootfs/); the last line names its folder
