@@ -42,6 +42,9 @@ prepare() {
 
 docker_answers() { "${DOCKER[@]}" version >/dev/null 2>&1; }
 
+# A machine without an init system may have nobody to reap what ended.
+is_running() { [[ -r /proc/$1/stat && $(<"/proc/$1/stat") != *') Z '* ]]; }
+
 start_docker() {
   docker_answers && return
   if [[ -d /run/systemd/system ]]; then
@@ -57,7 +60,7 @@ start_docker() {
   local second
   for ((second = 0; second < 60; second++)); do
     docker_answers && return
-    kill -0 "$(<"$state/dockerd.pid")" 2>/dev/null || break
+    is_running "$(<"$state/dockerd.pid")" || break
     sleep 1
   done
   tail -n 5 "$state/dockerd.log" >&2
@@ -141,7 +144,7 @@ undo() {
     if [[ $(cat "/proc/$pid/comm" 2>/dev/null) == dockerd ]]; then
       step 'stopping the dockerd that quickstart started'
       kill "$pid"
-      while [[ -d /proc/$pid ]]; do sleep 0.2; done
+      while is_running "$pid"; do sleep 0.2; done
     fi
   fi
   rm -rf "$state"

@@ -30,25 +30,30 @@ plugin_pid() {
   done
 }
 
+# inside <command>...: runs it in the plugin's root file system, with the host's network. --root, because the root of the
+# plugin's mount namespace is another where the engine itself runs in a chroot.
+inside() { nsenter --target "$pid" --root --mount --pid "$@"; }
+
 # stop_embedded_switch: ends ovs-vswitchd so that it takes its datapath, the kernel's too, and its taps along. Only the
 # switch itself knows which they are; hence a disabled plugin is enabled once more.
 stop_embedded_switch() {
-  local pid inside
+  local pid
   is_enabled "$name" || "${DOCKER[@]}" plugin enable "$name" >/dev/null 2>&1 || true
   pid=$(plugin_pid)
   if [[ -z $pid ]]; then
     say "plugin $name does not run here: its switch could not be asked to clean up"
     return
   fi
-  inside=(nsenter --target "$pid" --mount --pid)
   # A driver that was enabled just now needs a moment to decide which switch it uses.
-  "${inside[@]}" s6-svwait -u -t 3000 /run/service/ovs-vswitchd >/dev/null 2>&1 || true
-  "${inside[@]}" s6-svc -wD -T 3000 -d /run/service/driver
-  [[ $("${inside[@]}" s6-svstat -o up /run/service/ovs-vswitchd) == true ]] || return 0
+  inside s6-svwait -u -t 3000 /run/service/ovs-vswitchd >/dev/null 2>&1 || true
+  inside s6-svc -wD -T 3000 -d /run/service/driver
+  # The table of the ingress guards, empty by now.
+  inside nft delete table netdev dovesnap 2>/dev/null || true
+  [[ $(inside s6-svstat -o up /run/service/ovs-vswitchd) == true ]] || return 0
   # -O: s6 does not start it again.
-  "${inside[@]}" s6-svc -O /run/service/ovs-vswitchd
-  "${inside[@]}" ovs-appctl --timeout=5 exit --cleanup
-  "${inside[@]}" s6-svwait -D -t 5000 /run/service/ovs-vswitchd
+  inside s6-svc -O /run/service/ovs-vswitchd
+  inside ovs-appctl --timeout=5 exit --cleanup
+  inside s6-svwait -D -t 5000 /run/service/ovs-vswitchd
 }
 
 # remove_links: what a plugin that was removed by hand left behind. The mark dovesnap: is the driver's alone; of the

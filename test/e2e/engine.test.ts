@@ -65,5 +65,6 @@ async function furnish(host: TestHost): Promise<void> {
   await host.installPlugin(bundle)
   // The plugin answers before its switch is up; a network is there once that is.
   await createNetwork(host, 'first')
+  await host.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
   await host.docker('network', 'rm', 'first')
 }

@@ -151,8 +151,11 @@ export class OpenVSwitch implements Switch {
         ...bridgeRemoval(view, name),
         ...(record === undefined ? [] : recordOperations(view, record)),
       ],
-      awaitsSwitch: false,
+      awaitsSwitch: true,
       result: () => undefined,
+    }).catch((error: unknown) => {
+      // It is gone from the database, and ovs-vswitchd follows as soon as it can.
+      if (!(error instanceof DriverError && error.code === 'SWITCH_STALLED')) throw error
     })
   }
 

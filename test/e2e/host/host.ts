@@ -164,12 +164,13 @@ export class TestHost {
 
   /** Everything a network or container of ours could leave behind: links, processes, firewall rules, rows. */
   async snapshot(): Promise<Snapshot> {
-    const [links, processes, firewall, rows] = await Promise.all([
+    const [links, firewall, rows] = await Promise.all([
       this.sh('ip -o link show'),
-      this.sh('ps -e -o args='),
       this.sh('nft list ruleset'),
       this.switchRows(),
     ])
+    // Alone, or it would show the others.
+    const processes = await this.sh('ps -e -o stat=,args=')
     return [
       ...linkFacts(links.stdout),
       ...processFacts(processes.stdout),

@@ -5,7 +5,7 @@ import { createNetwork } from '../lab'
 interface BadInput {
   readonly what: string
   readonly options: readonly string[]
-  readonly says: string
+  readonly says: string | RegExp
 }
 
 const badInputs: readonly BadInput[] = [
@@ -48,7 +48,8 @@ const badInputs: readonly BadInput[] = [
       '--gateway',
       '10.92.0.1',
     ],
-    says: '2 IPv4 gateways (10.91.0.1, 10.92.0.1)',
+    // In the engine's order, which is that of a Go map.
+    says: /2 IPv4 gateways \(10\.9[12]\.0\.1, 10\.9[12]\.0\.1\)/,
   },
   {
     what: 'the name of a link that is no bridge',
@@ -60,11 +61,11 @@ const badInputs: readonly BadInput[] = [
 /** What a user gets wrong is refused with one sentence, and nothing was created. */
 export function badInput(host: () => TestHost): void {
   describe('docker network create refuses', () => {
-    const refuses = async (options: readonly string[], says: string): Promise<void> => {
+    const refuses = async (options: readonly string[], says: string | RegExp): Promise<void> => {
       const before = await host().snapshot()
       const result = await host().tryDocker('network', 'create', '-d', pluginName, ...options, 'bad')
       expect(result.code).not.toBe(0)
-      expect(result.stderr.replaceAll('\n', ' ')).toContain(says)
+      expect(result.stderr.replaceAll('\n', ' ')).toMatch(says)
       expect(result.stderr.trim().split('\n')).toHaveLength(1)
       expect((await host().docker('network', 'ls', '-q', '-f', 'name=^bad$')).stdout).toBe('')
       await host().expectUnchanged(before)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { eventually } from '../host/command'
 import type { TestHost } from '../host/host'
 import { bridgeOf, createNetwork, hostLinkOf, inside, linkFile, startContainer } from '../lab'
 
@@ -18,15 +19,13 @@ export function isolation(host: () => TestHost): void {
     const scene = async (): Promise<{ readonly bridge: string; readonly hostLink: string }> => {
       await host().sh(`ip address replace ${hostAddress}/32 dev lo`)
       const id = await createNetwork(host(), 'mynet', '--subnet', '10.91.0.0/24')
-      // So that containers of any engine form link-local addresses.
-      const ipv6 = [
-        '--sysctl',
-        'net.ipv6.conf.all.disable_ipv6=0',
-        '--sysctl',
-        'net.ipv6.conf.default.disable_ipv6=0',
-      ]
-      await startContainer(host(), 'intruder', 'mynet', '--cap-add', 'NET_ADMIN', ...ipv6)
-      await startContainer(host(), 'peer', 'mynet', '--cap-add', 'NET_ADMIN', ...ipv6)
+      await startContainer(host(), 'intruder', 'mynet', '--cap-add', 'NET_ADMIN')
+      await startContainer(host(), 'peer', 'mynet', '--cap-add', 'NET_ADMIN')
+      for (const container of ['intruder', 'peer']) {
+        // Engines turn IPv6 off on links of a network without it.
+        const pid = (await host().docker('inspect', '-f', '{{.State.Pid}}', container)).stdout.trim()
+        await host().sh(`nsenter -t ${pid} -n sysctl -qw net.ipv6.conf.eth0.disable_ipv6=0`)
+      }
       return { bridge: await bridgeOf(host(), id), hostLink: await hostLinkOf(host(), 'intruder') }
     }
     const arp = async (address: string): Promise<number> =>
@@ -66,7 +65,9 @@ export function isolation(host: () => TestHost): void {
 
     it('over IPv6 link-local addresses', async () => {
       const { bridge, hostLink } = await scene()
-      expect(await pingOnLink(linkLocal(await linkFile(host(), 'peer', 'address')))).toBe(0)
+      // The kernel uses an address only once it has looked for duplicates of it.
+      const peer = linkLocal(await linkFile(host(), 'peer', 'address'))
+      await eventually('the peer answers', async () => ((await pingOnLink(peer)) === 0 ? true : undefined))
       for (const link of [bridge, hostLink]) {
         const mac = (await host().sh(`cat /sys/class/net/${link}/address`)).stdout.trim()
         expect(await pingOnLink(linkLocal(mac))).not.toBe(0)

@@ -53,7 +53,9 @@ export function plugin(host: () => TestHost, bundle: string): void {
         '    rootdirectory: /tmp/registry' 'http:' '  addr: 127.0.0.1:5000' >/tmp/registry.yml`)
       host().startDaemon('exec docker-registry serve /tmp/registry.yml >/tmp/registry.log 2>&1')
       await eventually('the registry listens', async () =>
-        (await host().trySh('busybox nc -z 127.0.0.1 5000')).code === 0 ? true : undefined,
+        (await host().trySh('busybox wget -q -O /dev/null http://127.0.0.1:5000/v2/')).code === 0
+          ? true
+          : undefined,
       )
       await host().createPlugin(bundle, image)
       await host().docker('plugin', 'push', image)
