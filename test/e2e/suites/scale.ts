@@ -22,7 +22,7 @@ export function scale(host: () => TestHost): void {
         timeoutMs: 180_000,
       })
       const counters = async (): Promise<ReadonlyMap<string, number>> =>
-        packetsIn((await host().ovs('ovs-ofctl', 'dump-ports', bridge)).stdout)
+        packetsIn((await host().ovs('ovs-ofctl', '--names', 'dump-ports', bridge)).stdout)
       const ports = (await host().ovs('ovs-vsctl', 'list-ports', bridge)).stdout.trim().split('\n')
       expect(ports).toHaveLength(count)
 
