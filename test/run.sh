@@ -98,7 +98,8 @@ lane_e2e() {
   bundle=$(sed -n '$s/^bundle: //p' "$results/bundle")
   for engine in ${engines//,/ }; do
     say "e2e, engine $engine"
-    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --runInBand ${T:+--testNamePattern "$T"}
+    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --runInBand \
+      --reporters=default --reporters=./test/e2e/progress-reporter.mjs ${T:+--testNamePattern "$T"}
   done
 }
 

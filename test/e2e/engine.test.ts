@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, it, jest } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, jest } from '@jest/globals'
 import { chosenEngines } from './host/engines'
 import { startHost, type TestHost } from './host/host'
 import type { Snapshot } from './host/snapshot'
@@ -17,7 +17,7 @@ jest.setTimeout(60_000)
 
 describe.each(chosenEngines())('engine %s', (engine) => {
   let running: TestHost | undefined
-  let pristine: Snapshot
+  let before: Snapshot
   const host = (): TestHost => {
     if (running === undefined) throw new Error(`no host with engine ${engine}`)
     return running
@@ -31,11 +31,16 @@ describe.each(chosenEngines())('engine %s', (engine) => {
     } catch (error) {
       throw new Error(`engine ${engine} with the plugin:\n${await running.engineLog()}`, { cause: error })
     }
-    pristine = await running.snapshot()
   }, 300_000)
 
+  beforeEach(async () => {
+    before = await host().snapshot()
+  })
+
+  // Whatever a test is about: when its containers and networks are gone the host is as it was.
   afterEach(async () => {
     await clear(host())
+    await host().expectUnchanged(before)
   })
 
   afterAll(async () => {
@@ -49,10 +54,6 @@ describe.each(chosenEngines())('engine %s', (engine) => {
   badInput(host)
   scale(host)
   plugin(host, bundle)
-
-  it('is at the end as it was at the beginning', async () => {
-    await host().expectUnchanged(pristine)
-  })
 })
 
 /** The image, the plugin, and what the engine and the switch make once and then keep. */
