@@ -156,6 +156,11 @@ export class TestHost {
     return this.exec(['nsenter', '-t', await this.pluginPid(plugin), '-m', '-p', '--', tool, ...args])
   }
 
+  /** Waits until the plugin's own switch is up; the plugin is enabled before that. */
+  async waitForSwitch(plugin: string): Promise<void> {
+    await eventually('the switch answers', () => this.ovsOf(plugin, 'ovs-appctl', 'version'))
+  }
+
   async pluginId(plugin = pluginName): Promise<string> {
     return (await this.docker('plugin', 'inspect', '-f', '{{.Id}}', plugin)).stdout.trim()
   }

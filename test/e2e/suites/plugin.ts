@@ -53,7 +53,7 @@ export function plugin(host: () => TestHost, bundle: string): void {
         await host().docker('plugin', 'disable', '-f', otherPlugin)
         await host().docker('plugin', 'set', otherPlugin, 'OVSDB=embedded', 'tun.path=/dev/null')
         await host().docker('plugin', 'enable', otherPlugin)
-        await eventually('the switch answers', () => host().ovsOf(otherPlugin, 'ovs-appctl', 'version'))
+        await host().waitForSwitch(otherPlugin)
       }, 60_000)
 
       it('has network create say so, and creates nothing', async () => {
@@ -67,7 +67,7 @@ export function plugin(host: () => TestHost, bundle: string): void {
   describe('a registry', () => {
     const image = '127.0.0.1:5000/dovesnap/ovs:test'
 
-    it('takes the plugin and gives it back under an alias', async () => {
+    it('takes plugin push, and gives to plugin install --alias ovs what network create -d ovs:latest uses', async () => {
       await host().sh(`mkdir -p /tmp/registry; printf '%s\\n' 'version: 0.1' 'storage:' '  filesystem:' \
         '    rootdirectory: /tmp/registry' 'http:' '  addr: 127.0.0.1:5000' >/tmp/registry.yml`)
       host().startDaemon('exec docker-registry serve /tmp/registry.yml >/tmp/registry.log 2>&1')
@@ -79,6 +79,8 @@ export function plugin(host: () => TestHost, bundle: string): void {
       await host().createPlugin(bundle, image)
       await host().docker('plugin', 'push', image)
       await host().docker('plugin', 'rm', image)
+      // A host has one switch.
+      await host().docker('plugin', 'disable', pluginName)
       const install = ['plugin', 'install', '--grant-all-permissions', '--alias', 'ovs', image]
       await host().docker(...install)
       await host().docker('network', 'create', '-d', 'ovs:latest', 'aliased')
@@ -88,6 +90,8 @@ export function plugin(host: () => TestHost, bundle: string): void {
       await host().docker('rm', '-f', 'web', 'client')
       await host().docker('network', 'rm', 'aliased')
       await host().docker('plugin', 'rm', '-f', 'ovs:latest')
+      await host().docker('plugin', 'enable', pluginName)
+      await host().waitForSwitch(pluginName)
       await host().sh('pkill docker-registry; rm -r /tmp/registry /tmp/registry.yml')
     }, 120_000)
   })
