@@ -18,6 +18,14 @@ const messages = {
   MULTIPLE_GATEWAYS: (family: string, gateways: readonly string[]) =>
     `${gateways.length} ${family} gateways (${gateways.join(', ')}), but a container has one default route: ` +
     'name one --gateway, or none with -o ovs.bridge.gateway=none (engines before 28 pass one for each --subnet)',
+  SUBNETS_NEEDED: (mode: string) =>
+    `a ${mode} network needs a subnet, for this host is its gateway: leave out --ipam-driver null`,
+  GATEWAY_MISSING: (mode: string, subnet: string) =>
+    `a ${mode} network needs a gateway in subnet ${subnet}, for this host is its gateway: name one with --gateway`,
+  GATEWAY_OUTSIDE: (gateway: string, subnet: string) =>
+    `gateway ${gateway} is not an address of a host in subnet ${subnet}`,
+  SUBNETS_OVERLAP: (subnet: string, other: string, network: string) =>
+    `subnet ${subnet} overlaps with ${other} of ${network}: this host could not tell them apart; choose another`,
   NETWORK_EXISTS: (network: string) => `network ${network} exists already with other options or addresses`,
   NETWORK_UNKNOWN: (network: string) =>
     `network ${network} is not known to this switch: remove it with docker network rm and create it again`,
@@ -58,6 +66,8 @@ const messages = {
     'leave out -p and -P',
   PORT_TAKEN: (protocol: string, address: string, port: string, holder: string) =>
     `cannot publish ${protocol} port ${port} of ${address}: it is in use by ${holder}`,
+  PORT_UNBINDABLE: (protocol: string, address: string, port: number, reason: string) =>
+    `cannot publish ${protocol} port ${port} of ${address}: ${reason}`,
   FIREWALL_FAILED: (attempt: string, reason: string) =>
     `could not ${attempt}: the packet filter refused: ${reason}`,
   FIREWALL_UNUSABLE: (reason: string) =>

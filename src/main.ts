@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { IngressGuard } from './adapters/nat/ingress-guard'
+import { createLegacyCheck } from './adapters/nat/legacy-tables'
+import { Conntrack } from './adapters/nat/conntrack'
+import { IptablesFirewall } from './adapters/nat/iptables-firewall'
+import { NoFirewall } from './adapters/nat/no-firewall'
+import { createSysctlFiles, GatewayLinks } from './adapters/netlink/host-network'
+import { BoundPorts } from './adapters/relay/bound-ports'
 import { VethLinks } from './adapters/netlink/veth-links'
 import { hasKernelDatapath } from './adapters/openvswitch/kernel-datapath'
 import { OpenVSwitch } from './adapters/openvswitch/open-vswitch'
@@ -9,19 +15,19 @@ import type { Run } from './adapters/process/run'
 import { createRun } from './adapters/process/run'
 import { createSystemClock } from './clock'
 import { createServer } from './docker/server'
-import { Applier } from './driver/apply'
-import { OvsNetworkDriver } from './driver/driver'
-import { KeyedLock } from './driver/keyed-lock'
-import { Reconciler } from './driver/reconcile'
+import { composeDriver } from './driver/compose'
+import type { Firewall } from './driver/firewall'
 import { startEmbeddedSwitch } from './embedded/embedded-switch'
 import { DriverError, reasonOf } from './errors'
 import type { Logger } from './log'
 import { createLogger } from './log'
-import type { Settings } from './settings'
+import type { FirewallSetting, Settings } from './settings'
 import { parseSettings } from './settings'
 
 /** Where Open vSwitch's documentation has ovsdb-server listen for managers of the same host. */
 const HOST_TCP = 'tcp:127.0.0.1:6640'
+
+const LEGACY_TABLES = '/proc/net/ip_tables_names'
 
 const COMMAND_MS = 10_000
 const START_SWITCH_MS = 60_000
@@ -42,11 +48,15 @@ async function main(): Promise<void> {
     random: Math.random,
     log,
   })
-  const links = new VethLinks(run, new IngressGuard(run, 'dovesnap'))
-  const locks = new KeyedLock()
-  const applier = new Applier(ovs, links, locks, clock, log)
-  const driver = new OvsNetworkDriver(ovs, applier, locks, clock, log)
-  const reconciler = new Reconciler(ovs, links, applier, locks, clock, log, driver.madeHere)
+  const { driver, reconciler } = composeDriver({
+    ovs,
+    links: new VethLinks(run, new IngressGuard(run, 'dovesnap')),
+    network: new GatewayLinks(run, createSysctlFiles(settings.sysctlDirectory)),
+    firewall: createFirewall(settings.firewall, run),
+    ports: new BoundPorts(),
+    clock,
+    log,
+  })
 
   // Docker gives a starting plugin a few seconds to listen, whatever Open vSwitch does meanwhile.
   const server = createServer({ driver, log })
@@ -67,6 +77,12 @@ async function main(): Promise<void> {
   const [problem] = problems
   if (problem === undefined) await attachSwitch(ovs, settings, run, log, stopping.signal)
   else ovs.refuse(problem)
+}
+
+function createFirewall(setting: FirewallSetting, run: Run): Firewall {
+  return setting === 'none'
+    ? new NoFirewall()
+    : new IptablesFirewall(run, new Conntrack(run), createLegacyCheck(run, LEGACY_TABLES))
 }
 
 /** Finds the switch, starting the embedded one if it is that, for as long as it takes. */

@@ -15,7 +15,15 @@ export interface Settings {
   readonly ovsRunDirectory: string
   readonly ovsSchema: string
   readonly serviceDirectory: string
+  readonly firewall: FirewallSetting
+  /** /proc/sys/net of the host, writable. */
+  readonly sysctlDirectory: string
 }
+
+const FIREWALLS = ['auto', 'iptables', 'none'] as const
+
+/** Where rules of nat and routed networks go; `auto` is `iptables`. */
+export type FirewallSetting = (typeof FIREWALLS)[number]
 
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
@@ -58,6 +66,10 @@ export function parseSettings(environment: NodeJS.ProcessEnv): {
     ovsRunDirectory: path('OVS_RUNDIR', '/run/openvswitch'),
     ovsSchema: path('OVS_SCHEMA', '/usr/share/openvswitch/vswitch.ovsschema'),
     serviceDirectory: path('S6_SCANDIR', '/run/service'),
+    firewall: read('FIREWALL', 'auto', FIREWALLS.join(', '), (text) =>
+      FIREWALLS.find((firewall) => firewall === text),
+    ),
+    sysctlDirectory: path('SYSCTL_DIR', '/host/proc/sys/net'),
   })
   return { settings, problems }
 }

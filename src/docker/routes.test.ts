@@ -176,6 +176,7 @@ describe('CreateEndpoint', () => {
           ipv6Address: 'fd00::2/64',
           macAddress: '02:42:ac:1c:00:02',
           options: { 'ovs.port.vlan': '7' },
+          bindings: [{ protocol: 'tcp', containerPort: 80, hostPort: 8080, hostPortEnd: 8080 }],
         },
       ],
     ])
@@ -190,14 +191,14 @@ describe('CreateEndpoint', () => {
   ])('takes an interface that is %s as nothing assigned', async (_what, more) => {
     const { driver, post } = serve()
     expect(await post(create, { NetworkID: N, EndpointID: E, ...more })).toEqual(ok({}))
-    expect(driver.calls).toEqual([['createEndpoint', { ...endpoint, options: {} }]])
+    expect(driver.calls).toEqual([['createEndpoint', { ...endpoint, options: {}, bindings: [] }]])
   })
 
   it('takes no MAC address from the options', async () => {
     const { driver, post } = serve()
     const Options = { 'com.docker.network.endpoint.macaddress': 'AkKsHAAC' }
     await post(create, { NetworkID: N, EndpointID: E, Interface: { MacAddress: '' }, Options })
-    expect(driver.calls).toEqual([['createEndpoint', { ...endpoint, options: {} }]])
+    expect(driver.calls).toEqual([['createEndpoint', { ...endpoint, options: {}, bindings: [] }]])
   })
 
   it("returns the driver's MAC address and nothing else", async () => {

@@ -27,19 +27,6 @@ export const CreateNetworkBody = Type.Object({
 
 export const EndpointBody = Type.Object({ NetworkID: Id, EndpointID: Id })
 
-export const CreateEndpointBody = Type.Object({
-  NetworkID: Id,
-  EndpointID: Id,
-  Interface: optional(
-    Type.Object({
-      Address: optional(Type.String()),
-      AddressIPv6: optional(Type.String()),
-      MacAddress: optional(Type.String({ pattern: '^$|^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$' })),
-    }),
-  ),
-  Options,
-})
-
 const PortNumber = Type.Integer({ minimum: 0, maximum: 65_535 })
 
 const PortBinding = Type.Object({
@@ -50,10 +37,30 @@ const PortBinding = Type.Object({
   HostPortEnd: optional(PortNumber),
 })
 
+export const EndpointOptions = optional(
+  Type.Object(
+    { 'com.docker.network.portmap': optional(Type.Array(PortBinding)) },
+    { additionalProperties: Type.Unknown() },
+  ),
+)
+
+export const CreateEndpointBody = Type.Object({
+  NetworkID: Id,
+  EndpointID: Id,
+  Interface: optional(
+    Type.Object({
+      Address: optional(Type.String()),
+      AddressIPv6: optional(Type.String()),
+      MacAddress: optional(Type.String({ pattern: '^$|^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$' })),
+    }),
+  ),
+  Options: EndpointOptions,
+})
+
 export const PublishBody = Type.Object({
   NetworkID: Id,
   EndpointID: Id,
-  Options: optional(Type.Object({ 'com.docker.network.portmap': optional(Type.Array(PortBinding)) })),
+  Options: EndpointOptions,
 })
 
 export const DiscoveryBody = Type.Object({})

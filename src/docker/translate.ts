@@ -10,7 +10,14 @@ import type {
   TransportProtocol,
 } from '../driver/api'
 import { DriverError } from '../errors'
-import type { CreateEndpointBody, CreateNetworkBody, EndpointBody, OptionsBody, PublishBody } from './schemas'
+import type {
+  CreateEndpointBody,
+  CreateNetworkBody,
+  EndpointBody,
+  EndpointOptions,
+  OptionsBody,
+  PublishBody,
+} from './schemas'
 
 const GENERIC = 'com.docker.network.generic'
 const INTERNAL = 'com.docker.network.internal'
@@ -58,7 +65,8 @@ export function toEndpoint({ NetworkID, EndpointID }: Static<typeof EndpointBody
  */
 export function toCreateEndpoint(body: Static<typeof CreateEndpointBody>): CreateEndpointRequest {
   const { Address, AddressIPv6, MacAddress } = body.Interface ?? {}
-  const userOptions = Object.entries(body.Options ?? {}).filter(
+  const options: Readonly<Record<string, unknown>> = body.Options ?? {}
+  const userOptions = Object.entries(options).filter(
     (pair): pair is [string, string] => !pair[0].startsWith(RESERVED_PREFIX) && typeof pair[1] === 'string',
   )
   return {
@@ -67,28 +75,29 @@ export function toCreateEndpoint(body: Static<typeof CreateEndpointBody>): Creat
     ...(isGiven(AddressIPv6) && { ipv6Address: AddressIPv6 }),
     ...(isGiven(MacAddress) && { macAddress: MacAddress.toLowerCase() }),
     options: Object.fromEntries(userOptions),
+    bindings: toBindings(body.Options),
   }
 }
 
 /** Throws `BAD_REQUEST` for a protocol that has no ports. */
 export function toPublish(body: Static<typeof PublishBody>): PublishRequest {
-  const bindings = body.Options?.[PORT_MAP] ?? []
-  return {
-    ...toEndpoint(body),
-    bindings: bindings.map(({ Proto, Port, HostIP, HostPort, HostPortEnd }): PortBinding => {
-      const protocol = protocols.get(Proto)
-      if (protocol === undefined) throw badRequest(`IP protocol ${Proto} cannot be published`)
-      const hostPort = HostPort ?? 0
-      return {
-        protocol,
-        containerPort: Port,
-        ...(isGiven(HostIP) && { hostAddress: HostIP }),
-        hostPort,
-        // Go writes an end that was not set as 0.
-        hostPortEnd: Math.max(hostPort, HostPortEnd ?? 0),
-      }
-    }),
-  }
+  return { ...toEndpoint(body), bindings: toBindings(body.Options) }
+}
+
+function toBindings(options: Static<typeof EndpointOptions> | undefined): readonly PortBinding[] {
+  return (options?.[PORT_MAP] ?? []).map(({ Proto, Port, HostIP, HostPort, HostPortEnd }) => {
+    const protocol = protocols.get(Proto)
+    if (protocol === undefined) throw badRequest(`IP protocol ${Proto} cannot be published`)
+    const hostPort = HostPort ?? 0
+    return {
+      protocol,
+      containerPort: Port,
+      ...(isGiven(HostIP) && { hostAddress: HostIP }),
+      hostPort,
+      // Go writes an end that was not set as 0.
+      hostPortEnd: Math.max(hostPort, HostPortEnd ?? 0),
+    }
+  })
 }
 
 export function fromJoin(result: JoinResult): Readonly<Record<string, unknown>> {

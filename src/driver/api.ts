@@ -35,6 +35,8 @@ export interface CreateEndpointRequest extends EndpointRef {
   readonly macAddress?: string
   /** The user's `--network name=…,driver-opt=key=value` pairs. */
   readonly options: Readonly<Record<string, string>>
+  /** What the user asks to publish (`-p`, `-P`). Docker asks for it apart, once the container has joined. */
+  readonly bindings: readonly PortBinding[]
 }
 
 export interface CreatedEndpoint {

@@ -5,17 +5,19 @@ import { desiredEndpoint, linkOwner } from './desired'
 import type { KeyedLock } from './keyed-lock'
 import type { Links } from './links'
 import { lockKey } from './locks'
-import { bridgeNameFrom, idPieces, linkNamesFrom, shortId } from './names'
-import { bridgeSpec } from './network'
+import { bridgeNameFrom, gatewayPortNameFrom, idPieces, linkNamesFrom, shortId } from './names'
+import { bridgeSpec, refuseOverlapsWith } from './network'
 import { parseNetworkOptions } from './options'
 import type { EndpointRecord, NetworkRecord } from './records'
 import { allNetworks, endpointChange, endpointRemoval, networkChange, networkRemoval } from './records'
+import type { Publisher } from './publisher'
+import type { Routing } from './routing'
 import type { BridgeSpec, Switch } from './switch'
 
 /** What may not end with the request that began it: taking back what it made. */
 const UNDO_MS = 5_000
 
-export type NetworkPlan = Omit<NetworkRecord, 'bridge' | 'foreignBridge'>
+export type NetworkPlan = Omit<NetworkRecord, 'bridge' | 'foreignBridge' | 'gatewayLink'>
 export type EndpointPlan = Omit<EndpointRecord, 'hostLink' | 'containerLink'>
 
 /**
@@ -26,6 +28,8 @@ export class Applier {
   constructor(
     private readonly ovs: Switch,
     private readonly links: Links,
+    private readonly routing: Routing,
+    private readonly publisher: Publisher,
     private readonly locks: KeyedLock,
     private readonly clock: Clock,
     private readonly log: Logger,
@@ -52,10 +56,18 @@ export class Applier {
       const observed = this.ovs.bridge(bridge)
       const links = await this.links.list(signal)
       if (observed === undefined && links.has(bridge)) throw DriverError.of('BRIDGE_NAME_TAKEN', [bridge])
-      const record = { ...plan, bridge, foreignBridge: observed?.owned === false }
+      const gatewayLink = chooseGatewayLink(plan, bridge, observed !== undefined, links)
+      const record = {
+        ...plan,
+        bridge,
+        foreignBridge: observed?.owned === false,
+        ...(gatewayLink === undefined ? {} : { gatewayLink }),
+      }
       const spec = this.bridgeSpecWith(record)
+      refuseOverlapsWith(record, allNetworks(this.ovs.records()))
       try {
         await this.ovs.ensureBridge(spec, networkChange(record), signal)
+        await this.routing.ensure(record, signal)
         signal.throwIfAborted()
         return record
       } catch (error) {
@@ -65,8 +77,14 @@ export class Applier {
     })
   }
 
+  /** Idempotent: makes the bridge of a recorded network, and what routes it, be as they shall. */
+  async applyNetwork(record: NetworkRecord, signal: AbortSignal): Promise<void> {
+    await this.applyBridge(record, signal)
+    await this.routing.ensure(record, signal)
+  }
+
   /** Idempotent: makes the bridge of a recorded network be as it shall. */
-  applyNetwork(record: NetworkRecord, signal: AbortSignal): Promise<void> {
+  applyBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     return this.locks.run(lockKey.bridge(record.bridge), async () => {
       if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
         throw DriverError.of('BRIDGE_GONE', [record.bridge])
@@ -92,14 +110,25 @@ export class Applier {
   private async forgetNetwork(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     const removal = networkRemoval(record.id)
     const shared = this.networksOn(record.bridge).some(({ id }) => id !== record.id)
-    if (shared || record.foreignBridge) await this.ovs.putRecord(removal, signal)
+    const { gatewayLink = '' } = record
+    if (shared || record.foreignBridge)
+      await this.ovs.removeGatewayPort(gatewayLink, record.id, removal, signal)
     else await this.ovs.removeBridge(record.bridge, removal, signal)
+    await this.routing.remove(record, signal)
   }
 
   private bridgeSpecWith(record: NetworkRecord): BridgeSpec {
     const sharers = this.networksOn(record.bridge).filter(({ id }) => id !== record.id)
     const observed = this.ovs.bridge(record.bridge)
-    return bridgeSpec(record.bridge, [...sharers, record], observed, this.ovs.defaultDatapath)
+    const spec = bridgeSpec(record.bridge, [...sharers, record], observed, this.ovs.defaultDatapath)
+    if (record.gatewayLink === undefined) return spec
+    const { vlan } = parseNetworkOptions(record.options)
+    const gatewayPort = {
+      name: record.gatewayLink,
+      networkId: record.id,
+      ...(vlan === undefined ? {} : { vlan }),
+    }
+    return { ...spec, gatewayPort }
   }
 
   /** Makes the endpoint's links and port and records it, all or nothing. */
@@ -138,7 +167,8 @@ export class Applier {
   }
 
   /**
-   * Removes the endpoint's port, record and links; what is gone already is no error. Both are tried even if one fails.
+   * Removes the endpoint's port, record, links and published ports; what is gone already is no error. Each is tried
+   * whatever becomes of the others.
    *
    * @throws AggregateError with every failure.
    */
@@ -146,6 +176,7 @@ export class Applier {
     const outcomes = [
       await settled(this.ovs.unplugPort(record.hostLink, record.id, endpointRemoval(record.id), signal)),
       await settled(this.links.removeLink(record.hostLink, linkOwner(record.id), signal)),
+      await settled(this.publisher.withdraw(record, signal)),
     ]
     const failures = outcomes.filter((failure) => failure !== undefined)
     if (failures.length > 0)
@@ -165,6 +196,25 @@ export class Applier {
     const failure = await settled(withdraw(this.clock.deadline(UNDO_MS)))
     if (failure !== undefined) this.log.warn('undo failed', { [what]: shortId(id), reason: failure.message })
   }
+}
+
+/**
+ * The link that shall hold a network's gateway addresses: the bridge's local port where the bridge is the network's own,
+ * else an internal port of the network's own, for a shared or foreign bridge's local port is not ours to give addresses.
+ */
+function chooseGatewayLink(
+  { id, options }: NetworkPlan,
+  bridge: string,
+  isThere: boolean,
+  links: ReadonlyMap<string, unknown>,
+): string | undefined {
+  if (parseNetworkOptions(options).mode === 'flat') return undefined
+  if (!isThere) return bridge
+  for (const piece of idPieces(id)) {
+    const name = gatewayPortNameFrom(piece)
+    if (!links.has(name)) return name
+  }
+  throw DriverError.of('NAMES_EXHAUSTED', [gatewayPortNameFrom(''), shortId(id)])
 }
 
 async function settled(work: Promise<unknown>): Promise<Error | undefined> {

@@ -1,7 +1,11 @@
+import type { FilteredNetwork, PublishedPort } from './firewall'
+import type { GatewayLink } from './host-network'
+import type { HostPortRequest } from './host-ports'
 import type { VethPair } from './links'
 import { ETHERNET_MTU } from './network'
 import { parseEndpointOptions, parseNetworkOptions } from './options'
-import type { EndpointRecord, NetworkRecord } from './records'
+import type { EndpointRecord, NetworkRecord, PublishedRecord } from './records'
+import { familyOf, isLoopback, plainAddress, realPools } from './subnets'
 import type { ObservedBridge, PortSpec } from './switch'
 
 /** The owner mark of an endpoint's links (`ifalias`). */
@@ -51,7 +55,100 @@ export function desiredEndpoint(
       bridge: network.bridge,
       endpointId: endpoint.id,
       macAddress: endpoint.macAddress,
+      isolated: !options.icc,
       ...(vlan === undefined ? {} : { vlan }),
     },
   }
+}
+
+/** The link and the addresses by which this host is the gateway of a network; `undefined` on flat networks. Pure. */
+export function desiredGateway(
+  network: NetworkRecord,
+  bridgeMtu: number | undefined,
+): GatewayLink | undefined {
+  if (network.gatewayLink === undefined) return undefined
+  const { mtu } = parseNetworkOptions(network.options)
+  return {
+    name: network.gatewayLink,
+    addresses: realPools([...network.ipv4, ...network.ipv6]).flatMap(({ gateway }) => gateway ?? []),
+    mtu: mtu ?? bridgeMtu ?? ETHERNET_MTU,
+  }
+}
+
+/**
+ * What the host's packet filter shall do for a network; `undefined` on flat networks, whose frames it never sees. Pure.
+ *
+ * @param endpoints those of this network; others are left out.
+ */
+export function desiredFilter(
+  network: NetworkRecord,
+  endpoints: readonly EndpointRecord[],
+): FilteredNetwork | undefined {
+  if (network.gatewayLink === undefined) return undefined
+  const { mode, icc } = parseNetworkOptions(network.options)
+  return {
+    id: network.id,
+    link: network.gatewayLink,
+    subnets: realPools([...network.ipv4, ...network.ipv6]).map(({ pool, gateway }) => ({
+      subnet: pool,
+      ...(gateway === undefined ? {} : { gateway }),
+    })),
+    masquerade: mode === 'nat',
+    internal: network.internal,
+    interContainer: icc,
+    published: endpoints
+      .filter(({ networkId }) => networkId === network.id)
+      .flatMap((endpoint) => redirectedPorts(endpoint)),
+  }
+}
+
+/**
+ * The published ports of an endpoint that the packet filter redirects. It cannot for clients on the host's loopback
+ * addresses, nor from one address family to the other: those are the relay's.
+ */
+export function redirectedPorts(endpoint: EndpointRecord): readonly PublishedPort[] {
+  const { ipv4Address, ipv6Address } = endpoint
+  const containers = [ipv4Address, ipv6Address].flatMap((cidr) =>
+    cidr === undefined ? [] : plainAddress(cidr),
+  )
+  return endpoint.published.flatMap(({ protocol, hostAddress, hostPort, containerPort }) =>
+    containers
+      .filter((container) => hostAddress === undefined || familyOf(container) === familyOf(hostAddress))
+      .filter(() => hostAddress === undefined || !isLoopback(hostAddress))
+      .map((containerAddress) => ({
+        protocol,
+        ...(hostAddress === undefined || isWildcard(hostAddress) ? {} : { hostAddress }),
+        hostPort,
+        containerAddress,
+        containerPort,
+      })),
+  )
+}
+
+const WILDCARDS = ['0.0.0.0', '::']
+
+function isWildcard(address: string): boolean {
+  return WILDCARDS.includes(address)
+}
+
+/**
+ * The host's port to hold for a published port: at every address that it has, relayed to the container's address of the
+ * same family or, where it has none, of the other.
+ */
+export function heldPort(
+  endpoint: EndpointRecord,
+  { protocol, hostAddress, containerPort }: Omit<PublishedRecord, 'hostPort'>,
+  from: number,
+  to: number,
+): HostPortRequest {
+  const containers = [endpoint.ipv4Address, endpoint.ipv6Address].flatMap((cidr) =>
+    cidr === undefined ? [] : plainAddress(cidr),
+  )
+  const addresses = hostAddress === undefined ? WILDCARDS : [hostAddress]
+  const bindings = addresses.flatMap((address) => {
+    const same = containers.find((container) => familyOf(container) === familyOf(address))
+    const target = same ?? containers[0]
+    return target === undefined ? [] : [{ address, target: { address: target, port: containerPort } }]
+  })
+  return { protocol, bindings, from, to }
 }

@@ -9,16 +9,19 @@ import type {
   GatewayAllocation,
   JoinResult,
   NetworkDriver,
+  PortBinding,
   PublishRequest,
 } from './api'
-import type { Applier } from './apply'
+import type { Applier, NetworkPlan } from './apply'
 import type { Clock } from './clock'
 import type { KeyedLock } from './keyed-lock'
 import { lockKey } from './locks'
 import { deriveMacAddress } from './mac-address'
 import { shortId } from './names'
-import { gatewaysFor, planNetwork } from './network'
+import { gatewaysFor, isRouted, planNetwork } from './network'
 import { parseEndpointOptions, parseNetworkOptions } from './options'
+import type { Publisher } from './publisher'
+import { describePort } from './publisher'
 import type { EndpointRecord, NetworkRecord } from './records'
 import { allEndpoints, endpointChange, findEndpoint, findNetwork } from './records'
 import type { Switch } from './switch'
@@ -32,6 +35,7 @@ export class OvsNetworkDriver implements NetworkDriver {
   constructor(
     private readonly ovs: Switch,
     private readonly applier: Applier,
+    private readonly publisher: Publisher,
     private readonly locks: KeyedLock,
     private readonly clock: Clock,
     private readonly log: Logger,
@@ -42,8 +46,8 @@ export class OvsNetworkDriver implements NetworkDriver {
 
   /** A flat network's gateway is a router out there: Docker has no address to reserve unless the user names one. */
   gatewayAllocation(options: Readonly<Record<string, string>>): GatewayAllocation {
-    parseNetworkOptions(options)
-    return { skipIPv4: true, skipIPv6: true }
+    const isFlat = parseNetworkOptions(options).mode === 'flat'
+    return { skipIPv4: isFlat, skipIPv6: isFlat }
   }
 
   async createNetwork(request: CreateNetworkRequest, signal: AbortSignal): Promise<void> {
@@ -89,9 +93,10 @@ export class OvsNetworkDriver implements NetworkDriver {
       const network = findNetwork(this.ovs.records(), request.networkId)
       if (network === undefined) throw DriverError.of('NETWORK_UNKNOWN', [shortId(request.networkId)])
       this.ownWork.add(request.endpointId)
-      const { endpointId: id, macAddress: asked, ...rest } = request
+      const { endpointId: id, macAddress: asked, bindings, ...rest } = request
       const macAddress = asked ?? deriveMacAddress(request)
-      const plan = { ...rest, id, macAddress, joined: false }
+      const unpublishable = isRouted(network) ? [] : containerPorts(bindings)
+      const plan = { ...rest, id, macAddress, joined: false, published: [], unpublishable }
       const existing = findEndpoint(this.ovs.records(), id)
       const record =
         existing === undefined
@@ -103,6 +108,11 @@ export class OvsNetworkDriver implements NetworkDriver {
         bridge: network.bridge,
         ms: this.since(started),
       })
+      if (unpublishable.length > 0) {
+        // Docker asks to publish only where there is a gateway; elsewhere this is all that the user can learn.
+        const { message } = DriverError.of('PUBLISH_UNSUPPORTED', [unpublishable])
+        this.log.warn(message, describe(record))
+      }
       return asked === undefined ? { macAddress } : {}
     })
   }
@@ -111,7 +121,7 @@ export class OvsNetworkDriver implements NetworkDriver {
     const record = findEndpoint(this.ovs.records(), endpointId)
     if (record === undefined) return {}
     const port = this.ovs.port(record.hostLink)
-    const { hostLink, macAddress, ipv4Address, ipv6Address } = record
+    const { hostLink, macAddress, ipv4Address, ipv6Address, published, unpublishable } = record
     return {
       port: hostLink,
       mac: macAddress,
@@ -120,6 +130,10 @@ export class OvsNetworkDriver implements NetworkDriver {
       ...(port === undefined ? {} : { bridge: port.bridge }),
       ...(port?.ofport === undefined ? {} : { ofport: port.ofport }),
       ...(port?.vlan === undefined ? {} : { vlan: port.vlan }),
+      ...(published.length === 0 ? {} : { ports: published.map(describePort).join(', ') }),
+      ...(unpublishable.length === 0
+        ? {}
+        : { warning: DriverError.of('PUBLISH_UNSUPPORTED', [unpublishable]).message }),
     }
   }
 
@@ -145,7 +159,9 @@ export class OvsNetworkDriver implements NetworkDriver {
       await this.ovs.whenAvailable(signal)
       const record = findEndpoint(this.ovs.records(), endpointId)
       if (record === undefined) return
-      await this.ovs.putRecord(endpointChange({ ...record, joined: false }), signal)
+      // Docker does not always revoke the ports first: never where it has restarted in between.
+      await this.publisher.withdraw(record, signal)
+      await this.ovs.putRecord(endpointChange({ ...record, joined: false, published: [] }), signal)
       this.log.info('endpoint left', describe(record))
     })
   }
@@ -155,14 +171,27 @@ export class OvsNetworkDriver implements NetworkDriver {
     await this.withdrawEndpoint(endpointId, signal)
   }
 
-  publish({ bindings }: PublishRequest): Promise<void> {
-    if (bindings.length === 0) return Promise.resolve()
-    const ports = bindings.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`)
-    return Promise.reject(DriverError.of('PUBLISH_UNSUPPORTED', [ports]))
+  async publish({ bindings, ...endpoint }: PublishRequest, signal: AbortSignal): Promise<void> {
+    if (bindings.length === 0) return
+    await this.locks.run(lockKey.endpoint(endpoint.endpointId), async () => {
+      await this.ovs.whenAvailable(signal)
+      const started = this.clock.now()
+      const { record, network } = this.find(endpoint)
+      if (!isRouted(network)) throw DriverError.of('PUBLISH_UNSUPPORTED', [containerPorts(bindings)])
+      const { published } = await this.publisher.publish(record, network, bindings, signal)
+      const ports = published.map(describePort)
+      this.log.info('ports published', { ...describe(record), ports, ms: this.since(started) })
+    })
   }
 
-  unpublish(): Promise<void> {
-    return Promise.resolve()
+  unpublish({ endpointId }: EndpointRef, signal: AbortSignal): Promise<void> {
+    return this.locks.run(lockKey.endpoint(endpointId), async () => {
+      await this.ovs.whenAvailable(signal)
+      const record = findEndpoint(this.ovs.records(), endpointId)
+      if (record === undefined || record.published.length === 0) return
+      await this.publisher.withdraw(record, signal)
+      this.log.info('ports withdrawn', describe(record))
+    })
   }
 
   private withdrawEndpoint(id: string, signal: AbortSignal): Promise<void> {
@@ -195,11 +224,12 @@ function describe({ id, networkId, hostLink, macAddress }: EndpointRecord): Read
   return { endpoint: shortId(id), network: shortId(networkId), link: hostLink, mac: macAddress }
 }
 
+function containerPorts(bindings: readonly PortBinding[]): readonly string[] {
+  return bindings.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`)
+}
+
 /** Docker's retry of a create that succeeded asks for the same again; key order is Docker's, and stays. */
-function isSameNetwork(
-  record: NetworkRecord,
-  plan: Omit<NetworkRecord, 'bridge' | 'foreignBridge'>,
-): boolean {
+function isSameNetwork(record: NetworkRecord, plan: NetworkPlan): boolean {
   return (['options', 'internal', 'ipv4', 'ipv6'] as const).every(
     (key) => JSON.stringify(record[key]) === JSON.stringify(plan[key]),
   )

@@ -4,4 +4,6 @@ export const lockKey = {
   endpoint: (id: string): string => `endpoint ${id}`,
   /** Taken inside a network's, never the other way round: several networks may share a bridge. */
   bridge: (name: string): string => `bridge ${name}`,
+  /** The host's packet filter and kernel settings, with the records they follow from; taken inside any of the others. */
+  host: 'host',
 }

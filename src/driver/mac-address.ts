@@ -17,6 +17,12 @@ export function deriveMacAddress(source: MacAddressSource): string {
   return [0x02, 0x42, ...lastFourOctets(source)].map((octet) => octet.toString(16).padStart(2, '0')).join(':')
 }
 
+/** A locally administered unicast address for the bridge that a network brings: no two hosts have it. */
+export function bridgeMacAddress(networkId: string): string {
+  const digest = createHash('sha256').update(`bridge ${networkId}`).digest()
+  return [0x02, ...digest.subarray(0, 5)].map((octet) => octet.toString(16).padStart(2, '0')).join(':')
+}
+
 function lastFourOctets({ ipv4Address, ipv6Address, endpointId }: MacAddressSource): readonly number[] {
   if (ipv4Address !== undefined) return ipaddr.IPv4.parseCIDR(ipv4Address)[0].toByteArray()
   const text =

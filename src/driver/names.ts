@@ -19,6 +19,10 @@ export function bridgeNameFrom(piece: string): string {
   return BRIDGE_PREFIX + piece
 }
 
+export function gatewayPortNameFrom(piece: string): string {
+  return `ovsgw-${piece}`
+}
+
 export interface LinkNames {
   readonly hostLink: string
   readonly containerLink: string

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import type { CreateNetworkRequest } from './api'
-import { bridgeSpec, gatewaysFor, planNetwork } from './network'
+import { DriverError } from '../errors'
+import type { AddressPool, CreateNetworkRequest } from './api'
+import { bridgeSpec, gatewaysFor, planNetwork, refuseOverlapsWith } from './network'
 import type { EndpointRecord, NetworkRecord } from './records'
 import type { ObservedBridge } from './switch'
 
@@ -32,6 +33,8 @@ const endpoint = (more: Partial<EndpointRecord> = {}): EndpointRecord => ({
   macAddress: '02:42:0a:01:00:02',
   options: {},
   joined: false,
+  published: [],
+  unpublishable: [],
   ...more,
 })
 
@@ -67,6 +70,65 @@ describe('planning a network', () => {
   })
 })
 
+describe('planning a nat or routed network', () => {
+  const plan = (mode: string, ...ipv4: readonly AddressPool[]): unknown =>
+    planNetwork(request({ ipv4, options: { 'ovs.bridge.mode': mode } }))
+
+  it('accepts several subnets, each with its gateway', () => {
+    expect(() =>
+      plan(
+        'nat',
+        { pool: '10.1.0.0/24', gateway: '10.1.0.1/24' },
+        { pool: '10.2.0.0/24', gateway: '10.2.0.1/24' },
+      ),
+    ).not.toThrow()
+  })
+
+  it.each([
+    ['no subnet', [{ pool: '0.0.0.0/0' }], /^a nat network needs a subnet/],
+    ['no gateway', [{ pool: '10.1.0.0/24' }], /^a nat network needs a gateway in subnet 10\.1\.0\.0\/24/],
+    [
+      'a gateway elsewhere',
+      [{ pool: '10.1.0.0/24', gateway: '10.2.0.1/24' }],
+      /^gateway 10\.2\.0\.1 is not an address of a host in subnet 10\.1\.0\.0\/24/,
+    ],
+    [
+      "the network's own address for a gateway",
+      [{ pool: '10.1.0.0/24', gateway: '10.1.0.0/24' }],
+      /not an address/,
+    ],
+    [
+      'the broadcast address for a gateway',
+      [{ pool: '10.1.0.0/24', gateway: '10.1.0.255/24' }],
+      /not an address/,
+    ],
+    [
+      'overlapping subnets',
+      [
+        { pool: '10.1.0.0/16', gateway: '10.1.0.1/16' },
+        { pool: '10.1.7.0/24', gateway: '10.1.7.1/24' },
+      ],
+      /^subnet 10\.1\.0\.0\/16 overlaps with 10\.1\.7\.0\/24 of the same network/,
+    ],
+  ] as const)('refuses %s', (_, pools, message) => {
+    expect(() => plan('nat', ...pools)).toThrow(message)
+    expect(() => plan('routed', ...pools)).toThrow(DriverError)
+  })
+
+  it('refuses the subnet of another nat or routed network, and no flat one', () => {
+    const ipv4 = [{ pool: '10.1.0.0/24', gateway: '10.1.0.1/24' }]
+    const of = (id: string, mode: string): NetworkRecord =>
+      network({ id, ipv4, options: { 'ovs.bridge.mode': mode } })
+    expect(() => {
+      refuseOverlapsWith(of('a', 'nat'), [of('b', 'routed')])
+    }).toThrow('subnet 10.1.0.0/24 overlaps with 10.1.0.0/24 of network b')
+    expect(() => {
+      refuseOverlapsWith(of('a', 'nat'), [of('b', 'flat')])
+      refuseOverlapsWith(of('a', 'flat'), [of('b', 'nat')])
+    }).not.toThrow()
+  })
+})
+
 describe('the gateways of a container', () => {
   const ipv4 = [{ pool: '10.1.0.0/24', gateway: '10.1.0.254/24' }, { pool: '10.2.0.0/24' }]
   const ipv6 = [{ pool: 'fd00:1::/64', gateway: 'fd00:1::1/64' }]
@@ -96,7 +158,7 @@ describe('the bridge of several networks', () => {
     network({ id, options: { 'ovs.bridge.mtu': mtu } })
 
   it('takes what one names for the others, and refuses a contradiction', () => {
-    expect(bridgeSpec('br0', [network(), named('9000', 'b')], undefined, 'system')).toEqual({
+    expect(bridgeSpec('br0', [network(), named('9000', 'b')], undefined, 'system')).toMatchObject({
       name: 'br0',
       datapath: 'system',
       mtu: 9000,
@@ -123,7 +185,7 @@ describe('the bridge of several networks', () => {
 
   it('is what it is where it is not ours, and contradicting its datapath is refused', () => {
     const foreign = bridge({ owned: false, datapath: 'netdev', mtu: 1600 })
-    expect(bridgeSpec('br0', [network()], foreign, 'system')).toEqual({
+    expect(bridgeSpec('br0', [network()], foreign, 'system')).toMatchObject({
       name: 'br0',
       datapath: 'netdev',
       mtu: 1600,

@@ -1,19 +1,18 @@
 import ipaddr from 'ipaddr.js'
 import { DriverError } from '../errors'
 import type { AddressPool, CreateNetworkRequest } from './api'
+import { bridgeMacAddress } from './mac-address'
 import type { NetworkOptions } from './options'
 import { parseNetworkOptions } from './options'
 import { shortId } from './names'
 import type { EndpointRecord, NetworkRecord } from './records'
+import { isHostAddressIn, plainAddress, realPools, subnetsOverlap } from './subnets'
 import type { BridgeSpec, DatapathType, ObservedBridge } from './switch'
 
 /** RFC 8200 section 5: every link that carries IPv6 has an MTU of at least 1280 bytes. */
 const IPV6_MINIMUM_MTU = 1280
 
 export const ETHERNET_MTU = 1500
-
-/** Docker's null IPAM driver passes this pool, and no address to any endpoint. */
-const NULL_POOLS = new Set(['0.0.0.0/0', '::/0'])
 
 /**
  * What a network shall be, apart from the name of its bridge. Pure; nothing has been touched yet.
@@ -26,20 +25,51 @@ export function planNetwork(request: CreateNetworkRequest): NetworkOptions {
   if (hasIPv6 && options.mtu !== undefined && options.mtu < IPV6_MINIMUM_MTU) {
     throw DriverError.of('MTU_TOO_SMALL_FOR_IPV6', [options.mtu])
   }
-  if (options.gateway === 'auto' && !request.internal) {
+  if (options.mode !== 'flat') checkRoutedPools(options.mode, request)
+  else if (options.gateway === 'auto' && !request.internal) {
     refuseSeveralGateways('IPv4', request.ipv4)
     refuseSeveralGateways('IPv6', request.ipv6)
   }
   return options
 }
 
-function refuseSeveralGateways(family: string, pools: readonly AddressPool[]): void {
-  const gateways = pools.flatMap(({ gateway }) => gateway ?? []).map(withoutPrefixLength)
-  if (gateways.length > 1) throw DriverError.of('MULTIPLE_GATEWAYS', [family, gateways])
+/** This host is the gateway, so it has an address in every subnet, and tells the subnets apart by their addresses. */
+function checkRoutedPools(mode: string, { ipv4, ipv6 }: CreateNetworkRequest): void {
+  const pools = realPools([...ipv4, ...ipv6])
+  if (pools.length === 0) throw DriverError.of('SUBNETS_NEEDED', [mode])
+  for (const { pool, gateway } of pools) {
+    if (gateway === undefined) throw DriverError.of('GATEWAY_MISSING', [mode, pool])
+    if (!isHostAddressIn(gateway, pool))
+      throw DriverError.of('GATEWAY_OUTSIDE', [plainAddress(gateway), pool])
+  }
+  pools.forEach((pool, index) => {
+    refuseOverlap(pool, pools.slice(index + 1), 'the same network')
+  })
 }
 
-function realPools(pools: readonly AddressPool[]): readonly AddressPool[] {
-  return pools.filter(({ pool }) => !NULL_POOLS.has(pool))
+function refuseOverlap(pool: AddressPool, others: readonly AddressPool[], network: string): void {
+  const other = others.find((candidate) => subnetsOverlap(candidate.pool, pool.pool))
+  if (other !== undefined) throw DriverError.of('SUBNETS_OVERLAP', [pool.pool, other.pool, network])
+}
+
+/** @throws DriverError `SUBNETS_OVERLAP` where another network of this host's own routing has the addresses. */
+export function refuseOverlapsWith(network: NetworkRecord, others: readonly NetworkRecord[]): void {
+  if (!isRouted(network)) return
+  for (const { id, ipv4, ipv6 } of others.filter(isRouted)) {
+    for (const pool of realPools([...network.ipv4, ...network.ipv6])) {
+      refuseOverlap(pool, realPools([...ipv4, ...ipv6]), `network ${shortId(id)}`)
+    }
+  }
+}
+
+/** Whether this host is the network's gateway. */
+export function isRouted({ options }: NetworkRecord): boolean {
+  return parseNetworkOptions(options).mode !== 'flat'
+}
+
+function refuseSeveralGateways(family: string, pools: readonly AddressPool[]): void {
+  const gateways = pools.flatMap(({ gateway }) => gateway ?? []).map(plainAddress)
+  if (gateways.length > 1) throw DriverError.of('MULTIPLE_GATEWAYS', [family, gateways])
 }
 
 export interface Gateways {
@@ -68,11 +98,7 @@ function gatewayInSubnetOf(address: string | undefined, pools: readonly AddressP
     const [subnet, length] = ipaddr.parseCIDR(pool)
     return subnet.kind() === ip.kind() && ip.match(subnet, length)
   })
-  return home?.gateway === undefined ? undefined : withoutPrefixLength(home.gateway)
-}
-
-function withoutPrefixLength(cidr: string): string {
-  return cidr.replace(/\/\d+$/, '')
+  return home?.gateway === undefined ? undefined : plainAddress(home.gateway)
 }
 
 /**
@@ -88,18 +114,19 @@ export function bridgeSpec(
   networks: readonly NetworkRecord[],
   observed: ObservedBridge | undefined,
   hostDefault: DatapathType,
-): BridgeSpec {
+): Omit<BridgeSpec, 'gatewayPort'> {
   const mtu = agreed(name, networks, 'mtu')
   const userspace = agreed(name, networks, 'userspace')
+  const macAddress = bridgeMacAddress(networks[0]?.id ?? name)
   const asked = userspace === undefined ? undefined : userspace ? 'netdev' : 'system'
   if (observed?.owned === false) {
     if (asked !== undefined && asked !== observed.datapath) {
       throw DriverError.of('FOREIGN_BRIDGE_CONFLICT', [name, observed.datapath, String(userspace)])
     }
-    return { name, datapath: observed.datapath, mtu: mtu ?? observed.mtu ?? ETHERNET_MTU }
+    return { name, datapath: observed.datapath, mtu: mtu ?? observed.mtu ?? ETHERNET_MTU, macAddress }
   }
   const kept = observed?.datapath === 'system' && hostDefault === 'netdev' ? undefined : observed?.datapath
-  return { name, datapath: asked ?? kept ?? hostDefault, mtu: mtu ?? ETHERNET_MTU }
+  return { name, datapath: asked ?? kept ?? hostDefault, mtu: mtu ?? ETHERNET_MTU, macAddress }
 }
 
 /** The one value of a bridge-level option that the networks of a bridge name, if any names it. */

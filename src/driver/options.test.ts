@@ -5,7 +5,7 @@ import { parseEndpointOptions, parseNetworkOptions } from './options'
 
 describe('network options', () => {
   it('default to a flat network that leaves the rest to the host', () => {
-    expect(parseNetworkOptions({})).toEqual({ mode: 'flat', gateway: 'auto' })
+    expect(parseNetworkOptions({})).toEqual({ mode: 'flat', gateway: 'auto', icc: true })
   })
 
   it('become typed and frozen', () => {
@@ -16,6 +16,7 @@ describe('network options', () => {
       'ovs.bridge.vlan': '4094',
       'ovs.bridge.userspace': 'true',
       'ovs.bridge.gateway': 'none',
+      'ovs.bridge.icc': 'false',
     })
     expect(options).toEqual({
       mode: 'flat',
@@ -24,6 +25,7 @@ describe('network options', () => {
       vlan: 4094,
       userspace: true,
       gateway: 'none',
+      icc: false,
     })
     expect(Object.isFrozen(options)).toBe(true)
   })

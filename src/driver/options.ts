@@ -11,9 +11,15 @@ interface OptionSpec<T> {
 
 type GatewayPolicy = 'auto' | 'none'
 
+/**
+ * `flat`: plain L2, the gateway is a router out there. `nat`, `routed`: this host is the gateway, with and without
+ * masquerading.
+ */
+type NetworkMode = 'flat' | 'nat' | 'routed'
+
 /** The parsed `-o` options of a network. */
 export interface NetworkOptions {
-  readonly mode: 'flat'
+  readonly mode: NetworkMode
   readonly bridgeName?: string
   /** Bytes. */
   readonly mtu?: number
@@ -21,6 +27,8 @@ export interface NetworkOptions {
   /** True: datapath type `netdev`; false: the kernel's; absent: what the host can do. */
   readonly userspace?: boolean
   readonly gateway: GatewayPolicy
+  /** Inter-container connectivity: false keeps the network's containers apart; each still reaches the gateway. */
+  readonly icc: boolean
 }
 
 /** The parsed driver options of one container's endpoint. */
@@ -53,9 +61,9 @@ const ancestor = (name: string): string => `net.gopher.ovs.bridge.${name}`
 const mode = {
   key: 'ovs.bridge.mode',
   aliases: [ancestor('mode')],
-  allowed: 'flat',
-  parse: oneOf('flat'),
-} satisfies OptionSpec<'flat'>
+  allowed: 'flat, nat or routed',
+  parse: oneOf('flat', 'nat', 'routed'),
+} satisfies OptionSpec<NetworkMode>
 
 const bridgeName = {
   key: 'ovs.bridge.name',
@@ -94,7 +102,14 @@ const gateway = {
   parse: oneOf('auto', 'none'),
 } satisfies OptionSpec<GatewayPolicy>
 
-const NETWORK_SPECS = [mode, bridgeName, mtu, vlan, userspace, gateway] as const
+const icc = {
+  key: 'ovs.bridge.icc',
+  aliases: ['com.docker.network.bridge.enable_icc'],
+  allowed: 'true or false',
+  parse: boolean,
+} satisfies OptionSpec<boolean>
+
+const NETWORK_SPECS = [mode, bridgeName, mtu, vlan, userspace, gateway, icc] as const
 const ENDPOINT_SPECS = [vlan] as const
 
 /** Keys of ours; whatever else Docker or another driver puts among the options is not for us to judge. */
@@ -160,6 +175,7 @@ export function parseNetworkOptions(options: Readonly<Record<string, string>>): 
   return Object.freeze({
     mode: read(options, mode) ?? 'flat',
     gateway: read(options, gateway) ?? 'auto',
+    icc: read(options, icc) ?? true,
     ...defined({
       bridgeName: read(options, bridgeName),
       mtu: read(options, mtu),

@@ -7,12 +7,14 @@ import type { KeyedLock } from './keyed-lock'
 import type { Link, Links } from './links'
 import { lockKey } from './locks'
 import { shortId } from './names'
+import type { Publisher } from './publisher'
 import type { EndpointRecord } from './records'
 import { allEndpoints, allNetworks, endpointRemoval, findEndpoint, findNetwork } from './records'
+import type { Routing } from './routing'
 import type { Switch } from './switch'
 
 /** What the database announces by itself needs no period; links, addresses and filters do. */
-const PERIOD_MS = 10_000
+const PERIOD_MS = 4_000
 
 const TIMER_SLACK_MS = 50
 
@@ -25,6 +27,17 @@ const ROUND_MS = 60_000
  */
 const JOIN_GRACE_MS = { inherited: 3_000, created: 60_000 } as const
 
+export interface ReconcilerParts {
+  readonly ovs: Switch
+  readonly links: Links
+  readonly applier: Applier
+  readonly routing: Routing
+  readonly publisher: Publisher
+  readonly locks: KeyedLock
+  readonly clock: Clock
+  readonly log: Logger
+}
+
 /**
  * Compares the host with the records and puts it right: what is missing is made, what is ours and no longer wanted is
  * removed, what is not ours stays. Each difference is looked at again under its lock, since requests go on meanwhile.
@@ -34,12 +47,7 @@ export class Reconciler {
   private round: 'idle' | 'running' | 'again' = 'idle'
 
   constructor(
-    private readonly ovs: Switch,
-    private readonly links: Links,
-    private readonly applier: Applier,
-    private readonly locks: KeyedLock,
-    private readonly clock: Clock,
-    private readonly log: Logger,
+    private readonly parts: ReconcilerParts,
     /** Endpoints that this process made itself, as against those it found. */
     private readonly isOwnWork: (endpointId: string) => boolean,
   ) {}
@@ -48,8 +56,8 @@ export class Reconciler {
 
   /** Begins to reconcile: whenever the switch becomes available, and periodically. Returns the function that ends it. */
   start(): () => void {
-    const stopListening = this.ovs.onAvailable(this.trigger)
-    const stopRepeating = this.clock.repeat(PERIOD_MS, this.trigger)
+    const stopListening = this.parts.ovs.onAvailable(this.trigger)
+    const stopRepeating = this.parts.clock.repeat(PERIOD_MS, this.trigger)
     return () => {
       stopListening()
       stopRepeating()
@@ -67,7 +75,7 @@ export class Reconciler {
       try {
         await this.run()
       } catch (error) {
-        this.log.warn('reconcile round failed', { reason: reasonOf(error) })
+        this.parts.log.warn('reconcile round failed', { reason: reasonOf(error) })
       }
     } while (this.isAskedAgain())
     this.round = 'idle'
@@ -79,22 +87,24 @@ export class Reconciler {
 
   /** One round. What fails for one network or endpoint is logged, and tried again in the next. */
   async run(): Promise<void> {
-    if (!this.ovs.available) return
-    const signal = this.clock.deadline(ROUND_MS)
-    const links = await this.links.list(signal)
+    if (!this.parts.ovs.available) return
+    const signal = this.parts.clock.deadline(ROUND_MS)
+    const links = await this.parts.links.list(signal)
     await this.mendNetworks(signal)
-    const endpoints = allEndpoints(this.ovs.records())
+    await this.attempt('routing', 'host', () => this.parts.routing.reconcile(signal))
+    const endpoints = allEndpoints(this.parts.ovs.records())
     await Promise.all(endpoints.map((record) => this.mendEndpoint(record, links, signal)))
     this.forgetAllBut(endpoints)
     await this.sweep(links, signal)
-    await this.links.sweep(signal)
+    await this.parts.links.sweep(signal)
+    await this.parts.publisher.reconcile()
   }
 
   private async mendNetworks(signal: AbortSignal): Promise<void> {
-    for (const { id } of allNetworks(this.ovs.records())) {
+    for (const { id } of allNetworks(this.parts.ovs.records())) {
       await this.locked('network', id, lockKey.network(id), async () => {
-        const record = findNetwork(this.ovs.records(), id)
-        if (record !== undefined) await this.applier.applyNetwork(record, signal)
+        const record = findNetwork(this.parts.ovs.records(), id)
+        if (record !== undefined) await this.parts.applier.applyBridge(record, signal)
       })
     }
   }
@@ -106,16 +116,16 @@ export class Reconciler {
   ): Promise<void> {
     if (!this.needsWork(found, links)) return
     await this.locked('endpoint', found.id, lockKey.endpoint(found.id), async () => {
-      const record = findEndpoint(this.ovs.records(), found.id)
+      const record = findEndpoint(this.parts.ovs.records(), found.id)
       if (record === undefined) return
-      const network = findNetwork(this.ovs.records(), record.networkId)
-      const current = await this.links.list(signal)
+      const network = findNetwork(this.parts.ovs.records(), record.networkId)
+      const current = await this.parts.links.list(signal)
       if (network === undefined || this.isAbandoned(record, current)) {
-        await this.applier.withdrawEndpoint(record, signal)
-        this.log.info('endpoint without a container removed', describe(record))
+        await this.parts.applier.withdrawEndpoint(record, signal)
+        this.parts.log.info('endpoint without a container removed', describe(record))
       } else if (this.needsWork(record, current)) {
-        await this.applier.applyEndpoint(record, network, signal)
-        this.log.info('endpoint put right', describe(record))
+        await this.parts.applier.applyEndpoint(record, network, signal)
+        this.parts.log.info('endpoint put right', describe(record))
       }
     })
   }
@@ -132,10 +142,10 @@ export class Reconciler {
     }
     const grace = this.isOwnWork(id) ? JOIN_GRACE_MS.created : JOIN_GRACE_MS.inherited
     const since = this.unjoinedSince.get(id)
-    if (since !== undefined) return this.clock.now() - since >= grace
-    this.unjoinedSince.set(id, this.clock.now())
+    if (since !== undefined) return this.parts.clock.now() - since >= grace
+    this.unjoinedSince.set(id, this.parts.clock.now())
     // A timer may fire a little before the clock has counted its time.
-    this.clock.after(grace + TIMER_SLACK_MS, this.trigger)
+    this.parts.clock.after(grace + TIMER_SLACK_MS, this.trigger)
     return false
   }
 
@@ -145,40 +155,49 @@ export class Reconciler {
   }
 
   private needsWork(record: EndpointRecord, links: ReadonlyMap<string, Link>): boolean {
-    const network = findNetwork(this.ovs.records(), record.networkId)
-    const bridge = network === undefined ? undefined : this.ovs.bridge(network.bridge)
+    const network = findNetwork(this.parts.ovs.records(), record.networkId)
+    const bridge = network === undefined ? undefined : this.parts.ovs.bridge(network.bridge)
     if (network === undefined || bridge === undefined || this.isAbandoned(record, links)) return true
-    const { veth, port } = desiredEndpoint(record, network, bridge, this.ovs.userspaceSegmentation)
+    const { veth, port } = desiredEndpoint(record, network, bridge, this.parts.ovs.userspaceSegmentation)
     const link = links.get(veth.hostLink)
-    const observed = this.ovs.port(port.name)
+    const observed = this.parts.ovs.port(port.name)
     return (
       link?.up !== true ||
       link.mtu !== veth.mtu ||
       link.bypassesHostStack !== veth.bypassHostStack ||
       observed?.bridge !== port.bridge ||
       observed.vlan !== port.vlan ||
+      observed.isolated !== port.isolated ||
       observed.error !== undefined
     )
   }
 
   /** Removes what carries our mark and no record names. */
   private async sweep(links: ReadonlyMap<string, Link>, signal: AbortSignal): Promise<void> {
-    for (const { name, endpointId } of this.ovs.ownedPorts()) {
+    for (const { name, endpointId } of this.parts.ovs.ownedPorts()) {
       await this.sweepEndpointPart(endpointId, 'port', name, () =>
-        this.ovs.unplugPort(name, endpointId, endpointRemoval(endpointId), signal),
+        this.parts.ovs.unplugPort(name, endpointId, endpointRemoval(endpointId), signal),
       )
     }
     for (const { name, owner } of links.values()) {
       const endpointId = endpointOfOwner(owner)
       if (endpointId === undefined) continue
       await this.sweepEndpointPart(endpointId, 'link', name, () =>
-        this.links.removeLink(name, linkOwner(endpointId), signal),
+        this.parts.links.removeLink(name, linkOwner(endpointId), signal),
       )
     }
-    for (const { name } of this.ovs.ownedBridges()) {
+    for (const { name, networkId } of this.parts.ovs.ownedGatewayPorts()) {
+      if (findNetwork(this.parts.ovs.records(), networkId) !== undefined) continue
+      await this.locked('gateway port', name, lockKey.network(networkId), async () => {
+        if (findNetwork(this.parts.ovs.records(), networkId) !== undefined) return
+        await this.parts.ovs.removeGatewayPort(name, networkId, undefined, signal)
+        this.parts.log.info('gateway port without a network removed', { port: name })
+      })
+    }
+    for (const { name } of this.parts.ovs.ownedBridges()) {
       await this.attempt('bridge', name, async () => {
-        if (await this.applier.removeUnusedBridge(name, signal)) {
-          this.log.info('bridge without a network removed', { bridge: name })
+        if (await this.parts.applier.removeUnusedBridge(name, signal)) {
+          this.parts.log.info('bridge without a network removed', { bridge: name })
         }
       })
     }
@@ -190,23 +209,23 @@ export class Reconciler {
     name: string,
     remove: () => Promise<void>,
   ): Promise<void> {
-    if (findEndpoint(this.ovs.records(), endpointId) !== undefined) return
+    if (findEndpoint(this.parts.ovs.records(), endpointId) !== undefined) return
     await this.locked(part, name, lockKey.endpoint(endpointId), async () => {
-      if (findEndpoint(this.ovs.records(), endpointId) !== undefined) return
+      if (findEndpoint(this.parts.ovs.records(), endpointId) !== undefined) return
       await remove()
-      this.log.info(`${part} without an endpoint removed`, { [part]: name })
+      this.parts.log.info(`${part} without an endpoint removed`, { [part]: name })
     })
   }
 
   private locked(what: string, id: string, key: string, work: () => Promise<void>): Promise<void> {
-    return this.attempt(what, id, () => this.locks.run(key, work))
+    return this.attempt(what, id, () => this.parts.locks.run(key, work))
   }
 
   private async attempt(what: string, id: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      this.log.warn(`${what} could not be put right`, { [what]: shortId(id), reason: reasonOf(error) })
+      this.parts.log.warn(`${what} could not be put right`, { [what]: shortId(id), reason: reasonOf(error) })
     }
   }
 }

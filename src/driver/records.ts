@@ -1,4 +1,4 @@
-import type { AddressPool } from './api'
+import type { AddressPool, TransportProtocol } from './api'
 
 /**
  * What should be, as it is kept in OVSDB (`Open_vSwitch.external_ids`, one key per record): it lives and dies with the
@@ -9,6 +9,8 @@ export interface NetworkRecord {
   readonly bridge: string
   /** True: the bridge was there before us. It is used, and neither changed nor deleted. */
   readonly foreignBridge: boolean
+  /** nat, routed: the link that holds the gateway addresses, which is the bridge itself or a port of the network's own. */
+  readonly gatewayLink?: string
   /** The user's `-o` pairs as given. */
   readonly options: Readonly<Record<string, string>>
   readonly internal: boolean
@@ -28,6 +30,18 @@ export interface EndpointRecord {
   readonly options: Readonly<Record<string, string>>
   /** From Join to Leave: a container holds the link. */
   readonly joined: boolean
+  /** Ports of the host that lead to the container. */
+  readonly published: readonly PublishedRecord[]
+  /** Ports that the user asked to publish, as `80/tcp`, on a network that cannot. */
+  readonly unpublishable: readonly string[]
+}
+
+export interface PublishedRecord {
+  readonly protocol: TransportProtocol
+  /** As the user gave it; absent: every address of the host. */
+  readonly hostAddress?: string
+  readonly hostPort: number
+  readonly containerPort: number
 }
 
 /** A key of the switch's record store and its new text; `undefined` removes the key. */
@@ -41,6 +55,7 @@ export type RecordTexts = ReadonlyMap<string, string>
 
 const NETWORK_PREFIX = 'dovesnap-network-'
 const ENDPOINT_PREFIX = 'dovesnap-endpoint-'
+const SYSCTL_PREFIX = 'dovesnap-sysctl-'
 
 export function networkChange(record: NetworkRecord): RecordChange {
   return { key: NETWORK_PREFIX + record.id, value: JSON.stringify(record) }
@@ -72,6 +87,20 @@ export function allNetworks(texts: RecordTexts): readonly NetworkRecord[] {
 
 export function allEndpoints(texts: RecordTexts): readonly EndpointRecord[] {
   return allWithPrefix(texts, ENDPOINT_PREFIX, parseEndpoint)
+}
+
+/** A kernel setting that the driver changed, with its value before; `undefined` once it is put back. */
+export function sysctlChange(path: string, before: string | undefined): RecordChange {
+  return { key: SYSCTL_PREFIX + path, value: before }
+}
+
+/** Kernel settings that the driver changed, with their values before. */
+export function changedSysctls(texts: RecordTexts): ReadonlyMap<string, string> {
+  return new Map(
+    [...texts]
+      .filter(([key]) => key.startsWith(SYSCTL_PREFIX))
+      .map(([key, before]) => [key.slice(SYSCTL_PREFIX.length), before]),
+  )
 }
 
 // Records are only ever written by this module, so their text is trusted to have the shape of their key.

@@ -9,6 +9,20 @@ export interface BridgeSpec {
   readonly datapath: DatapathType
   /** Of the bridge's local port, in bytes. */
   readonly mtu: number
+  /**
+   * Of the bridge's local port, given when the bridge is made and then kept. Left alone, ovs-vswitchd takes the lowest among the ports', so that it changes as
+   * containers come and go, and with it the datapath id and what neighbours know of the gateway.
+   */
+  readonly macAddress: string
+  /** The port behind which this host's own stack is the gateway of a network; absent: the bridge has none for it. */
+  readonly gatewayPort?: GatewayPortSpec
+}
+
+export interface GatewayPortSpec {
+  /** The bridge's own name stands for its local port; any other for an internal port of the network's own. */
+  readonly name: string
+  readonly networkId: string
+  readonly vlan?: number
 }
 
 /** What a container's port shall be. */
@@ -19,6 +33,8 @@ export interface PortSpec {
   readonly macAddress: string
   /** Access VLAN; absent: untagged frames stay untagged. */
   readonly vlan?: number
+  /** True: the switch forwards nothing between this port and others that are isolated too. */
+  readonly isolated: boolean
 }
 
 export interface ObservedBridge {
@@ -36,6 +52,7 @@ export interface ObservedPort {
   readonly endpointId?: string
   readonly macAddress?: string
   readonly vlan?: number
+  readonly isolated: boolean
   /** OpenFlow port number, absent until ovs-vswitchd has opened the link. */
   readonly ofport?: number
   /** Why ovs-vswitchd could not open the link. */
@@ -43,6 +60,12 @@ export interface ObservedPort {
 }
 
 export type OwnedPort = ObservedPort & { readonly endpointId: string }
+
+/** An internal port that is the gateway of one network. */
+export interface OwnedGatewayPort {
+  readonly name: string
+  readonly networkId: string
+}
 
 /**
  * The switch and the record store in its database. What is read is a replica kept current by the database itself.
@@ -70,11 +93,21 @@ export interface Switch {
   port(name: string): ObservedPort | undefined
   ownedBridges(): readonly ObservedBridge[]
   ownedPorts(): readonly OwnedPort[]
+  ownedGatewayPorts(): readonly OwnedGatewayPort[]
 
-  /** Makes the bridge, or puts ours right; one that is not ours is left as it is and only the record is written. */
+  /**
+   * Makes the bridge and the gateway port, or puts ours right; a bridge that is not ours gets the gateway port only.
+   */
   ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void>
   /** Removes the bridge if it is ours, and with it its ports. */
   removeBridge(name: string, record: RecordChange | undefined, signal: AbortSignal): Promise<void>
+  /** Removes the internal gateway port of that network. */
+  removeGatewayPort(
+    name: string,
+    networkId: string,
+    record: RecordChange | undefined,
+    signal: AbortSignal,
+  ): Promise<void>
   /** @returns the OpenFlow port number. */
   plugPort(port: PortSpec, record: RecordChange, signal: AbortSignal): Promise<number>
   /** Removes the port if it was made for that endpoint. Does not wait for ovs-vswitchd. */

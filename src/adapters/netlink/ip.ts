@@ -39,6 +39,18 @@ export interface IpLink {
   readonly link?: string
 }
 
+/** A link with its addresses as `ip -json address show` prints it, as far as it is used. */
+export interface IpAddressLink {
+  readonly ifname: string
+  readonly mtu: number
+  readonly flags: readonly string[]
+  readonly addr_info: readonly {
+    readonly local: string
+    readonly prefixlen: number
+    readonly scope: string
+  }[]
+}
+
 /** iproute2's `ip` for links. Names and aliases must have been validated: they become part of a command line. */
 export class IpCommand {
   constructor(private readonly run: Run) {}
@@ -46,6 +58,11 @@ export class IpCommand {
   /** Every link of the namespace. */
   async links(signal: AbortSignal): Promise<readonly IpLink[]> {
     return parseLinks(await this.ip(['-json', 'link', 'show'], signal))
+  }
+
+  /** Every link of the namespace with its addresses. */
+  async addresses(signal: AbortSignal): Promise<readonly IpAddressLink[]> {
+    return JSON.parse(await this.ip(['-json', 'address', 'show'], signal)) as readonly IpAddressLink[]
   }
 
   /** One link; `undefined` where there is none of that name. */

@@ -6,13 +6,21 @@ import type {
   DatapathType,
   ObservedBridge,
   ObservedPort,
+  OwnedGatewayPort,
   OwnedPort,
   PortSpec,
   Switch,
 } from '../../driver/switch'
-import type { Clock, Endpoint, OvsdbClient, OvsdbEvent } from '../ovsdb'
+import type { Clock, Endpoint, Operation, OvsdbClient, OvsdbEvent } from '../ovsdb'
 import { createOvsdbClient } from '../ovsdb'
-import { bridgeOperations, bridgeRemoval, portOperations, portRemoval, recordOperations } from './changes'
+import {
+  bridgeOperations,
+  bridgeRemoval,
+  gatewayRemoval,
+  portOperations,
+  portRemoval,
+  recordOperations,
+} from './changes'
 import type { Change } from './committer'
 import { Committer } from './committer'
 import { MONITORED } from './schema'
@@ -131,6 +139,10 @@ export class OpenVSwitch implements Switch {
     return this.attached().view.ownedPorts()
   }
 
+  ownedGatewayPorts(): readonly OwnedGatewayPort[] {
+    return this.attached().view.ownedGatewayPorts()
+  }
+
   ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void> {
     const { view } = this.attached()
     return this.commit(signal, {
@@ -139,24 +151,30 @@ export class OpenVSwitch implements Switch {
       awaitsSwitch: true,
       result: () => {
         this.refuseBrokenBridge(bridge.name)
+        if (bridge.gatewayPort !== undefined) this.numberOfOpenPort(bridge.gatewayPort.name, bridge.name)
       },
     })
   }
 
   removeBridge(name: string, record: RecordChange | undefined, signal: AbortSignal): Promise<void> {
     const { view } = this.attached()
-    return this.commit(signal, {
-      attempt: `remove bridge ${name}`,
-      plan: () => [
-        ...bridgeRemoval(view, name),
-        ...(record === undefined ? [] : recordOperations(view, record)),
-      ],
-      awaitsSwitch: true,
-      result: () => undefined,
-    }).catch((error: unknown) => {
-      // It is gone from the database, and ovs-vswitchd follows as soon as it can.
-      if (!(error instanceof DriverError && error.code === 'SWITCH_STALLED')) throw error
-    })
+    return this.remove(`remove bridge ${name}`, signal, () => [
+      ...bridgeRemoval(view, name),
+      ...recordOperations(view, record),
+    ])
+  }
+
+  removeGatewayPort(
+    name: string,
+    networkId: string,
+    record: RecordChange | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { view } = this.attached()
+    return this.remove(`remove gateway port ${name}`, signal, () => [
+      ...gatewayRemoval(view, name, networkId),
+      ...recordOperations(view, record),
+    ])
   }
 
   plugPort(port: PortSpec, record: RecordChange, signal: AbortSignal): Promise<number> {
@@ -165,13 +183,7 @@ export class OpenVSwitch implements Switch {
       attempt: `plug port ${port.name} into bridge ${port.bridge}`,
       plan: (unique) => [...portOperations(view, port, unique), ...recordOperations(view, record)],
       awaitsSwitch: true,
-      result: () => {
-        const found = view.interfaceRow(port.name)?.row
-        const ofport = openFlowPort(found)
-        if (ofport !== undefined) return ofport
-        const reason = errorOf(found) ?? 'it has no OpenFlow port number'
-        throw DriverError.of('PORT_FAILED', [port.name, port.bridge, reason])
-      },
+      result: () => this.numberOfOpenPort(port.name, port.bridge),
     })
   }
 
@@ -195,9 +207,30 @@ export class OpenVSwitch implements Switch {
     })
   }
 
+  /** Waits for ovs-vswitchd where it can: what is gone from the database, it removes as soon as it is back. */
+  private async remove(
+    attempt: string,
+    signal: AbortSignal,
+    plan: () => readonly Operation[],
+  ): Promise<void> {
+    try {
+      await this.commit(signal, { attempt, plan, awaitsSwitch: true, result: () => undefined })
+    } catch (error) {
+      if (!(error instanceof DriverError && error.code === 'SWITCH_STALLED')) throw error
+    }
+  }
+
   private commit<T>(signal: AbortSignal, change: Change<T>): Promise<T> {
     const patience = AbortSignal.any([signal, this.options.deadline(PATIENCE_MS)])
     return this.attached().committer.commit(change, patience)
+  }
+
+  private numberOfOpenPort(name: string, bridge: string): number {
+    const found = this.attached().view.interfaceRow(name)?.row
+    const ofport = openFlowPort(found)
+    if (ofport !== undefined) return ofport
+    const reason = errorOf(found) ?? 'it has no OpenFlow port number'
+    throw DriverError.of('PORT_FAILED', [name, bridge, reason])
   }
 
   /** ovs-vswitchd says what is wrong with a bridge only through the bridge's local interface. */

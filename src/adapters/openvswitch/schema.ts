@@ -6,11 +6,11 @@ export const MONITORED: MonitorSpec = {
     columns: ['bridges', 'external_ids', 'other_config', 'next_cfg', 'cur_cfg', 'ovs_version'],
   },
   Bridge: {
-    columns: ['name', 'ports', 'datapath_type', 'external_ids'],
+    columns: ['name', 'ports', 'datapath_type', 'other_config', 'external_ids'],
     indexes: ['name', 'ports', 'external_ids:owner'],
   },
   Port: {
-    columns: ['name', 'interfaces', 'tag', 'external_ids'],
+    columns: ['name', 'interfaces', 'tag', 'protected', 'external_ids'],
     indexes: ['name', 'external_ids:owner'],
   },
   Interface: {
@@ -23,5 +23,6 @@ export const MONITORED: MonitorSpec = {
 export const OWNER_KEY = 'owner'
 export const OWNER = 'dovesnap'
 export const ENDPOINT_KEY = 'dovesnap-endpoint'
+export const NETWORK_KEY = 'dovesnap-network'
 /** Known to every OVS tool and controller: the MAC address on the far side of the port (Documentation/topics/integration). */
 export const MAC_KEY = 'attached-mac'

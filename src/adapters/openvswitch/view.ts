@@ -1,7 +1,13 @@
 import type { RecordTexts } from '../../driver/records'
-import type { DatapathType, ObservedBridge, ObservedPort, OwnedPort } from '../../driver/switch'
+import type {
+  DatapathType,
+  ObservedBridge,
+  ObservedPort,
+  OwnedGatewayPort,
+  OwnedPort,
+} from '../../driver/switch'
 import type { Replica, StoredRow, StoredValue, TableRow } from '../ovsdb'
-import { ENDPOINT_KEY, MAC_KEY, OWNER, OWNER_KEY } from './schema'
+import { ENDPOINT_KEY, MAC_KEY, NETWORK_KEY, OWNER, OWNER_KEY } from './schema'
 
 /** Reads a replica of the Open_vSwitch database in the driver's terms. Every lookup goes by an index. */
 export class View {
@@ -66,6 +72,13 @@ export class View {
     })
   }
 
+  ownedGatewayPorts(): readonly OwnedGatewayPort[] {
+    return this.replica.find('Port', `external_ids:${OWNER_KEY}`, OWNER).flatMap(({ row }) => {
+      const networkId = networkOf(row)
+      return networkId === undefined ? [] : [{ name: textOf(row['name']), networkId }]
+    })
+  }
+
   /** The ports of a bridge, its own local port left out. */
   portsOf(bridge: StoredRow): readonly TableRow[] {
     const ports = this.replica.rows('Port')
@@ -101,12 +114,22 @@ export class View {
       error: errorOf(link),
     }
     const present = Object.entries(optional).filter(([, value]) => value !== undefined)
-    return { name, bridge: textOf(bridge.row['name']), ...Object.fromEntries(present) }
+    return {
+      name,
+      bridge: textOf(bridge.row['name']),
+      isolated: row['protected'] === true,
+      ...Object.fromEntries(present),
+    }
   }
 }
 
 export function isOwned(row: StoredRow): boolean {
   return texts(row['external_ids']).get(OWNER_KEY) === OWNER
+}
+
+/** The network whose gateway a port of ours is. */
+export function networkOf(port: StoredRow): string | undefined {
+  return isOwned(port) ? texts(port['external_ids']).get(NETWORK_KEY) : undefined
 }
 
 /** ovs-vswitchd takes the empty string for `system`. */

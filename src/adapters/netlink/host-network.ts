@@ -1,0 +1,145 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { GatewayLink, HostNetwork, SysctlValues } from '../../driver/host-network'
+import { DriverError, reasonOf } from '../../errors'
+import { CommandError } from '../process/command-error'
+import type { Run } from '../process/run'
+import type { IpAddressLink } from './ip'
+import { IpCommand } from './ip'
+
+/** Kernel settings as files, so that tests reach those of a namespace of their own. */
+export interface SysctlFiles {
+  /** `undefined` where the kernel has no such setting. */
+  read(path: string): Promise<string | undefined>
+  write(path: string, value: string): Promise<void>
+  /** Names of the links that have a folder of settings. */
+  links(path: string): Promise<readonly string[]>
+}
+
+/** @param directory /proc/sys/net of the host; a plugin's own is read-only. */
+export function createSysctlFiles(directory: string): SysctlFiles {
+  return {
+    read: (path) =>
+      readFile(join(directory, path), 'utf8').then(
+        (text) => text.trim(),
+        () => undefined,
+      ),
+    write: (path, value) => writeFile(join(directory, path), value),
+    links: (path) => readdir(join(directory, path)).catch(() => []),
+  }
+}
+
+const IPV4_FORWARDING = 'ipv4/ip_forward'
+const IPV6_CONF = 'ipv6/conf'
+const IPV6_FORWARDING = `${IPV6_CONF}/all/forwarding`
+
+/** RA accepted: 1 only while the host does not forward, 2 also then (Documentation/networking/ip-sysctl). */
+const ACCEPT_RA = { hostsOnly: '1', always: '2' } as const
+
+/** {@link HostNetwork} over iproute2 and the files of /proc/sys/net. */
+export class GatewayLinks implements HostNetwork {
+  private readonly ip: IpCommand
+
+  constructor(
+    run: Run,
+    private readonly sysctls: SysctlFiles,
+  ) {
+    this.ip = new IpCommand(run)
+  }
+
+  async ensureGateway(gateway: GatewayLink, signal: AbortSignal): Promise<void> {
+    const { name, addresses, mtu } = gateway
+    try {
+      const wantsIPv6 = addresses.some(isIPv6)
+      if (wantsIPv6) await this.allowIPv6(name)
+      const present = globalAddresses(await this.ip.addresses(signal), name)
+      const wanted = new Set(addresses)
+      await this.ip.batch(
+        [
+          `link set dev ${name} mtu ${mtu} up`,
+          ...present.filter((cidr) => !wanted.has(cidr)).map((cidr) => `address del ${cidr} dev ${name}`),
+          ...addresses
+            .filter((cidr) => !present.includes(cidr))
+            // An address that is looked for in duplicate cannot be used meanwhile, and this one is given, not chosen.
+            .map((cidr) => `address add ${cidr} dev ${name}${isIPv6(cidr) ? ' nodad' : ''}`),
+        ],
+        signal,
+      )
+    } catch (error) {
+      if (!(error instanceof CommandError) && !isSystemError(error)) throw error
+      throw DriverError.of('GATEWAY_FAILED', [name, reasonOf(error)], { cause: error })
+    }
+  }
+
+  async differing(gateways: readonly GatewayLink[], signal: AbortSignal): Promise<readonly GatewayLink[]> {
+    if (gateways.length === 0) return []
+    const links = await this.ip.addresses(signal)
+    const byName = new Map(links.map((link) => [link.ifname, link]))
+    return gateways.filter(({ name, addresses, mtu }) => {
+      const link = byName.get(name)
+      if (link === undefined || !link.flags.includes('UP') || link.mtu !== mtu) return true
+      const present = globalAddresses(links, name)
+      return present.length !== addresses.length || !addresses.every((cidr) => present.includes(cidr))
+    })
+  }
+
+  async ensureForwarding(families: {
+    readonly ipv4: boolean
+    readonly ipv6: boolean
+  }): Promise<SysctlValues> {
+    const changed = new Map<string, string>()
+    if (families.ipv4) await this.set(IPV4_FORWARDING, '1', changed)
+    if (families.ipv6 && (await this.sysctls.read(IPV6_FORWARDING)) !== '1') {
+      for (const link of await this.sysctls.links(IPV6_CONF)) {
+        const path = `${IPV6_CONF}/${link}/accept_ra`
+        if ((await this.sysctls.read(path)) === ACCEPT_RA.hostsOnly)
+          await this.set(path, ACCEPT_RA.always, changed)
+      }
+      await this.set(IPV6_FORWARDING, '1', changed)
+    }
+    return changed
+  }
+
+  async restore(values: SysctlValues): Promise<void> {
+    for (const [path, before] of values) {
+      const given = path.endsWith('accept_ra') ? ACCEPT_RA.always : '1'
+      if ((await this.sysctls.read(path)) === given) await this.write(path, before)
+    }
+  }
+
+  private async set(path: string, value: string, changed: Map<string, string>): Promise<void> {
+    const before = await this.sysctls.read(path)
+    if (before === value) return
+    await this.write(path, value)
+    if (before !== undefined) changed.set(path, before)
+  }
+
+  private async write(path: string, value: string): Promise<void> {
+    try {
+      await this.sysctls.write(path, value)
+    } catch (error) {
+      throw DriverError.of('SYSCTL_FAILED', [path, reasonOf(error)], { cause: error })
+    }
+  }
+
+  /** Hosts may turn IPv6 off for links to come, and the kernel then refuses addresses. */
+  private async allowIPv6(link: string): Promise<void> {
+    const path = `${IPV6_CONF}/${link}/disable_ipv6`
+    if ((await this.sysctls.read(path)) === '1') await this.write(path, '0')
+  }
+}
+
+function globalAddresses(links: readonly IpAddressLink[], name: string): readonly string[] {
+  const addresses = links.find(({ ifname }) => ifname === name)?.addr_info ?? []
+  return addresses
+    .filter(({ scope }) => scope === 'global')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
+}
+
+function isIPv6(cidr: string): boolean {
+  return cidr.includes(':')
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && 'syscall' in error
+}

@@ -1,0 +1,142 @@
+import type { Logger } from '../log'
+import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
+import type { FilteredNetwork, Firewall } from './firewall'
+import type { HostNetwork } from './host-network'
+import type { KeyedLock } from './keyed-lock'
+import { lockKey } from './locks'
+import { isRouted } from './network'
+import type { EndpointRecord, NetworkRecord } from './records'
+import {
+  allEndpoints,
+  allNetworks,
+  changedSysctls,
+  endpointChange,
+  findEndpoint,
+  findNetwork,
+  sysctlChange,
+} from './records'
+import type { AddressFamily } from './subnets'
+import { familyOf, plainAddress, realPools } from './subnets'
+import type { Switch } from './switch'
+
+/**
+ * Keeps this host's own stack the gateway of nat and routed networks: addresses, forwarding, packet filter. The filter
+ * is changed under one lock together with the records it follows from, so that a comparison never sees one without the
+ * other.
+ */
+export class Routing {
+  private isSwept = false
+
+  constructor(
+    private readonly ovs: Switch,
+    private readonly host: HostNetwork,
+    private readonly firewall: Firewall,
+    private readonly locks: KeyedLock,
+    private readonly log: Logger,
+  ) {}
+
+  /** Idempotent; nothing on flat networks. The gateway's link is there already. */
+  async ensure(network: NetworkRecord, signal: AbortSignal): Promise<void> {
+    const gateway = this.gatewayOf(network)
+    if (gateway === undefined) return
+    await this.host.ensureGateway(gateway, signal)
+    await this.locks.run(lockKey.host, async () => {
+      await this.ensureForwarding([network], signal)
+      const filter = this.filterOf(network)
+      if (filter !== undefined) await this.firewall.ensureNetwork(filter, signal)
+    })
+  }
+
+  /** Idempotent; for a network whose record and gateway link are gone. The last one takes forwarding along. */
+  async remove(network: NetworkRecord, signal: AbortSignal): Promise<void> {
+    if (!isRouted(network)) return
+    await this.locks.run(lockKey.host, async () => {
+      await this.firewall.removeNetwork(network.id, signal)
+      await this.restoreForwarding(signal)
+    })
+  }
+
+  /** Records the endpoint with its published ports and redirects them to it. */
+  async publish(endpoint: EndpointRecord, network: NetworkRecord, signal: AbortSignal): Promise<void> {
+    await this.locks.run(lockKey.host, async () => {
+      await this.ovs.putRecord(endpointChange(endpoint), signal)
+      const filter = this.filterOf(network)
+      if (filter !== undefined) await this.firewall.publish(filter, redirectedPorts(endpoint), signal)
+    })
+  }
+
+  /** No longer redirects the endpoint's published ports, nor records them, if its record is still there. */
+  async unpublish(endpoint: EndpointRecord, signal: AbortSignal): Promise<void> {
+    await this.locks.run(lockKey.host, async () => {
+      const record = findEndpoint(this.ovs.records(), endpoint.id)
+      if (record !== undefined) await this.ovs.putRecord(endpointChange({ ...record, published: [] }), signal)
+      const network = findNetwork(this.ovs.records(), endpoint.networkId)
+      const filter = network === undefined ? undefined : this.filterOf(network)
+      if (filter !== undefined) await this.firewall.unpublish(filter, redirectedPorts(endpoint), signal)
+    })
+  }
+
+  /** Compares addresses, forwarding and filter with the records, and puts right what differs. */
+  async reconcile(signal: AbortSignal): Promise<void> {
+    const networks = this.routedNetworks()
+    if (networks.length === 0 && this.isSwept) return
+    const gateways = networks.flatMap((network) => this.gatewayOf(network) ?? [])
+    for (const gateway of await this.host.differing(gateways, signal)) {
+      await this.host.ensureGateway(gateway, signal)
+      this.log.info('gateway put right', { link: gateway.name, addresses: gateway.addresses })
+    }
+    await this.locks.run(lockKey.host, async () => {
+      const current = this.routedNetworks()
+      await this.ensureForwarding(current, signal)
+      const filters = current.flatMap((network) => this.filterOf(network) ?? [])
+      for (const difference of await this.firewall.reconcile(filters, signal)) {
+        this.log.info('packet filter put right', { difference })
+      }
+      await this.restoreForwarding(signal)
+      this.isSwept = current.length === 0
+    })
+  }
+
+  private routedNetworks(): readonly NetworkRecord[] {
+    return allNetworks(this.ovs.records()).filter(isRouted)
+  }
+
+  private gatewayOf(network: NetworkRecord): ReturnType<typeof desiredGateway> {
+    return desiredGateway(network, this.ovs.bridge(network.bridge)?.mtu)
+  }
+
+  private filterOf(network: NetworkRecord): FilteredNetwork | undefined {
+    return desiredFilter(network, allEndpoints(this.ovs.records()))
+  }
+
+  private async ensureForwarding(networks: readonly NetworkRecord[], signal: AbortSignal): Promise<void> {
+    const families = forwardedFamilies(networks)
+    const changed = await this.host.ensureForwarding({
+      ipv4: families.has('ipv4'),
+      ipv6: families.has('ipv6'),
+    })
+    for (const [path, before] of changed) {
+      if (changedSysctls(this.ovs.records()).has(path)) continue
+      await this.ovs.putRecord(sysctlChange(path, before), signal)
+    }
+  }
+
+  private async restoreForwarding(signal: AbortSignal): Promise<void> {
+    const needed = forwardedFamilies(this.routedNetworks())
+    const unneeded = [...changedSysctls(this.ovs.records())].filter(
+      ([path]) => !needed.has(path.startsWith('ipv6/') ? 'ipv6' : 'ipv4'),
+    )
+    if (unneeded.length === 0) return
+    await this.host.restore(new Map(unneeded))
+    for (const [path] of unneeded) await this.ovs.putRecord(sysctlChange(path, undefined), signal)
+    this.log.info('kernel settings put back', { settings: unneeded.map(([path]) => path) })
+  }
+}
+
+/** The families in which the networks need forwarding; internal ones need none. */
+function forwardedFamilies(networks: readonly NetworkRecord[]): ReadonlySet<AddressFamily> {
+  const pools = networks
+    .filter(({ internal }) => !internal)
+    .flatMap(({ ipv4, ipv6 }) => realPools([...ipv4, ...ipv6]))
+  return new Set(pools.map(({ pool }) => familyOf(plainAddress(pool))))
+}
