@@ -73,13 +73,13 @@ lane_unit() { run_jest unit unit; }
 
 lane_integration() {
   need_root integration
-  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables
+  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
   run_jest integration integration
 }
 
 lane_protocol() {
   need_root protocol
-  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables
+  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
   # Each worker starts a switch and drivers of its own, and one case waits a minute and a half.
   run_jest protocol protocol --maxWorkers=2
 }

@@ -3,12 +3,16 @@ import { IngressGuard } from '../../../src/adapters/nat/ingress-guard'
 import { VethLinks } from '../../../src/adapters/netlink/veth-links'
 import { hasKernelDatapath } from '../../../src/adapters/openvswitch/kernel-datapath'
 import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
+import { Conntrack } from '../../../src/adapters/nat/conntrack'
+import { IptablesFirewall } from '../../../src/adapters/nat/iptables-firewall'
+import type { SysctlFiles } from '../../../src/adapters/netlink/host-network'
+import { GatewayLinks } from '../../../src/adapters/netlink/host-network'
+import { BoundPorts } from '../../../src/adapters/relay/bound-ports'
+import { composeDriver } from '../../../src/driver/compose'
+import type { OvsNetworkDriver } from '../../../src/driver/driver'
+import type { Reconciler } from '../../../src/driver/reconcile'
 import { createSystemClock } from '../../../src/clock'
 import type { CreateEndpointRequest, CreateNetworkRequest } from '../../../src/driver/api'
-import { Applier } from '../../../src/driver/apply'
-import { OvsNetworkDriver } from '../../../src/driver/driver'
-import { KeyedLock } from '../../../src/driver/keyed-lock'
-import { Reconciler } from '../../../src/driver/reconcile'
 import type { Logger } from '../../../src/log'
 import type { Netns } from '../../fixtures/netns'
 import { makeNetns } from '../../fixtures/netns'
@@ -72,14 +76,34 @@ async function startProcess(netns: Netns, { socketPath }: Ovs): Promise<Process>
     random: Math.random,
     log,
   })
-  const links = new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap'))
-  const locks = new KeyedLock()
-  const applier = new Applier(ovs, links, locks, clock, log)
-  const driver = new OvsNetworkDriver(ovs, applier, locks, clock, log)
-  const reconciler = new Reconciler(ovs, links, applier, locks, clock, log, driver.madeHere)
+  const { driver, reconciler } = composeDriver({
+    ovs,
+    links: new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap')),
+    network: new GatewayLinks(netns.run, sysctlsOf(netns)),
+    firewall: new IptablesFirewall(netns.run, new Conntrack(netns.run), () => Promise.resolve(false)),
+    ports: new BoundPorts(),
+    clock,
+    log,
+  })
   ovs.attach({ kind: 'unix', path: socketPath }, `unix:${socketPath}`)
   await ovs.whenAvailable(never)
   return { driver, reconciler, logged, stop: () => ovs.detach() }
+}
+
+/** The namespace's own, which only a process inside sees. */
+function sysctlsOf(netns: Netns): SysctlFiles {
+  const file = (path: string): string => `/proc/sys/net/${path}`
+  return {
+    read: (path) =>
+      netns.exec('cat', file(path)).then(
+        ({ stdout }) => stdout.trim(),
+        () => undefined,
+      ),
+    write: async (path, value) => {
+      await netns.exec('sh', '-c', 'echo "$1" >"$0"', file(path), value)
+    },
+    links: async (path) => (await netns.exec('ls', file(path))).stdout.trim().split('\n'),
+  }
 }
 
 function recordingLogger(logged: string[]): Logger {
@@ -115,5 +139,5 @@ export function endpointRequest(
   networkId: string,
   more: Partial<CreateEndpointRequest> = {},
 ): CreateEndpointRequest {
-  return { networkId, endpointId: randomId(), ipv4Address: '10.7.0.2/24', options: {}, ...more }
+  return { networkId, endpointId: randomId(), ipv4Address: '10.7.0.2/24', options: {}, bindings: [], ...more }
 }
