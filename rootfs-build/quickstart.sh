@@ -73,7 +73,7 @@ make_image() {
   root=$(mktemp -d)
   mkdir -p "$root"/{bin,www,tmp}
   cp "$(command -v busybox)" "$root/bin/busybox"
-  for applet in sh httpd wget ping ip; do ln -s busybox "$root/bin/$applet"; done
+  for applet in sh httpd wget timeout ping ip; do ln -s busybox "$root/bin/$applet"; done
   printf '%s\n' "$page" >"$root/www/index.html"
   tar -C "$root" -c . | "${DOCKER[@]}" import --change "LABEL $label=yes" - "$image" >/dev/null
   rm -r "$root"
@@ -99,8 +99,9 @@ make_container() {
     "$image" httpd -f -h /www >/dev/null
 }
 
+# Not wget -T: that of Debian 12 crashes with it.
 fetch_page() {
-  "${DOCKER[@]}" run --rm --net "$network" --label "$label=yes" "$image" wget -T 10 -q -O - "http://$container/"
+  "${DOCKER[@]}" run --rm --net "$network" --label "$label=yes" "$image" timeout 10 wget -q -O - "http://$container/"
 }
 
 run() {

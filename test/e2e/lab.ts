@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals'
 import type { CommandResult } from './host/command'
 import { pluginName, type TestHost } from './host/host'
 
@@ -41,8 +42,16 @@ export async function ping(host: TestHost, from: string, to: string): Promise<Co
 
 /** Whether one of two pings is answered: the first may be lost to address resolution. */
 export async function reaches(host: TestHost, from: string, to: string): Promise<boolean> {
-  const pings = await host.tryDocker('exec', from, 'ping', '-c', '2', '-W', String(patience), to)
-  return pings.code === 0
+  return (await twoPings(host, from, to)).code === 0
+}
+
+/** As {@link reaches}, but says of a failure what ping said. */
+export async function expectReach(host: TestHost, from: string, to: string): Promise<void> {
+  expect(await twoPings(host, from, to)).toMatchObject({ code: 0 })
+}
+
+function twoPings(host: TestHost, from: string, to: string): Promise<CommandResult> {
+  return host.tryDocker('exec', from, 'ping', '-c', '2', '-W', String(patience), to)
 }
 
 /** What docker inspect says of a container's attachment to a network. */

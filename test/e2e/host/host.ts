@@ -146,19 +146,29 @@ export class TestHost {
     await this.docker('plugin', 'enable', name)
   }
 
-  /** Runs one of the switch's tools where the plugin's own switch is, as the README tells operators to. */
+  /** Runs one of the switch's tools where the plugin's own switch is. */
   async ovs(tool: string, ...args: readonly string[]): Promise<CommandResult> {
-    return this.exec(['nsenter', '-t', await this.pluginPid(), '-m', '--', tool, ...args])
+    return this.ovsOf(pluginName, tool, ...args)
   }
 
-  async pluginId(): Promise<string> {
-    return (await this.docker('plugin', 'inspect', '-f', '{{.Id}}', pluginName)).stdout.trim()
+  /** As {@link ovs}, of a plugin by name. */
+  async ovsOf(plugin: string, tool: string, ...args: readonly string[]): Promise<CommandResult> {
+    return this.exec(['nsenter', '-t', await this.pluginPid(plugin), '-m', '-p', '--', tool, ...args])
+  }
+
+  /** Waits until the plugin's own switch is up; the plugin is enabled before that. */
+  async waitForSwitch(plugin: string): Promise<void> {
+    await eventually('the switch answers', () => this.ovsOf(plugin, 'ovs-appctl', 'version'))
+  }
+
+  async pluginId(plugin = pluginName): Promise<string> {
+    return (await this.docker('plugin', 'inspect', '-f', '{{.Id}}', plugin)).stdout.trim()
   }
 
   /** The plugin's first process, in the host's own numbering. */
-  private async pluginPid(): Promise<string> {
+  private async pluginPid(plugin: string): Promise<string> {
     const tasks = '/run/docker/containerd/daemon/io.containerd.runtime.v2.task/plugins.moby'
-    const task = `${tasks}/${await this.pluginId()}/init.pid`
+    const task = `${tasks}/${await this.pluginId(plugin)}/init.pid`
     return (await this.sh(`cat ${task}`)).stdout.trim()
   }
 

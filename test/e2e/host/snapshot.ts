@@ -21,14 +21,11 @@ function without(lines: Snapshot, taken: Snapshot): readonly string[] {
   })
 }
 
-/**
- * Links by name and MTU: the rest (indexes, peers, operational state) changes with what others do. The switch's own
- * device of its userspace datapath comes with its first bridge and goes at its leisure.
- */
+/** Links by name and MTU: the rest (indexes, peers, operational state) changes with what others do. */
 export function linkFacts(ipOutput: string): Snapshot {
-  return [...ipOutput.matchAll(/^\d+: ([^:@]+)(?:@\S+)?: .* mtu (\d+) /gm)]
-    .filter(([, name]) => name !== 'ovs-netdev')
-    .map(([, name = '', mtu = '']) => `link ${name} mtu ${mtu}`)
+  return [...ipOutput.matchAll(/^\d+: ([^:@]+)(?:@\S+)?: .* mtu (\d+) /gm)].map(
+    ([, name = '', mtu = '']) => `link ${name} mtu ${mtu}`,
+  )
 }
 
 /** Processes by state and command line, without those that took the snapshot and those that only wait to be reaped. */

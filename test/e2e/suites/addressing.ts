@@ -4,12 +4,12 @@ import {
   attachment,
   createNetwork,
   defaultGateway,
+  expectReach,
   hostLinkOf,
   inside,
   linkFile,
   linksOf,
   ping,
-  reaches,
   startContainer,
 } from '../lab'
 
@@ -28,7 +28,7 @@ export function addressing(host: () => TestHost): void {
       await createNetwork(host(), 'mynet', '--subnet', '10.91.0.0/24')
       await startContainer(host(), 'web', 'mynet', '--ip', '10.91.0.10')
       await startContainer(host(), 'client', 'mynet')
-      expect(await reaches(host(), 'client', '10.91.0.10')).toBe(true)
+      await expectReach(host(), 'client', '10.91.0.10')
       const before = await attachment(host(), 'web', 'mynet')
       await host().docker('restart', '-t', '0', 'web')
       const after = await attachment(host(), 'web', 'mynet')
@@ -44,7 +44,7 @@ export function addressing(host: () => TestHost): void {
       await startContainer(host(), 'client', 'mynet')
       expect(await linkFile(host(), 'web', 'address')).toBe('02:00:5e:10:20:30')
       expect((await attachment(host(), 'web', 'mynet')).MacAddress).toBe('02:00:5e:10:20:30')
-      expect(await reaches(host(), 'client', 'web')).toBe(true)
+      await expectReach(host(), 'client', 'web')
     })
   })
 
@@ -56,7 +56,7 @@ export function addressing(host: () => TestHost): void {
       expect(await inside(host(), 'web', 'ip', '-4', '-o', 'address', 'show', 'dev', 'eth0')).toContain(
         '10.91.0.77/24',
       )
-      expect(await reaches(host(), 'client', '10.91.0.77')).toBe(true)
+      await expectReach(host(), 'client', '10.91.0.77')
     })
 
     it('carries several subnets on one network', async () => {
@@ -66,8 +66,8 @@ export function addressing(host: () => TestHost): void {
       await startContainer(host(), 'a2', 'mynet', '--ip', '10.91.0.11')
       await startContainer(host(), 'b1', 'mynet', '--ip', '10.92.0.10')
       await startContainer(host(), 'b2', 'mynet', '--ip', '10.92.0.11')
-      expect(await reaches(host(), 'a1', '10.91.0.11')).toBe(true)
-      expect(await reaches(host(), 'b1', '10.92.0.11')).toBe(true)
+      await expectReach(host(), 'a1', '10.91.0.11')
+      await expectReach(host(), 'b1', '10.92.0.11')
     })
 
     it('carries IPv6', async () => {
@@ -76,7 +76,7 @@ export function addressing(host: () => TestHost): void {
       await startContainer(host(), 'client', 'mynet')
       const { GlobalIPv6Address: address } = await attachment(host(), 'web', 'mynet')
       expect(address).toMatch(/^fd00:91::/)
-      expect(await reaches(host(), 'client', address)).toBe(true)
+      await expectReach(host(), 'client', address)
       const byName = await host().tryDocker('exec', 'client', 'ping', '-6', '-c', '1', '-W', '3', 'web')
       expect(byName).toMatchObject({ code: 0 })
     })
@@ -88,7 +88,7 @@ export function addressing(host: () => TestHost): void {
       expect(await inside(host(), 'web', 'ip', '-4', '-o', 'address', 'show', 'dev', 'eth0')).toBe('')
       await inside(host(), 'web', 'ip', 'address', 'add', '10.91.0.1/24', 'dev', 'eth0')
       await inside(host(), 'client', 'ip', 'address', 'add', '10.91.0.2/24', 'dev', 'eth0')
-      expect(await reaches(host(), 'client', '10.91.0.1')).toBe(true)
+      await expectReach(host(), 'client', '10.91.0.1')
     })
   })
 
@@ -124,7 +124,7 @@ export function addressing(host: () => TestHost): void {
       await startContainer(host(), 'client', 'mynet')
       expect(await defaultGateway(host(), 'web')).toBeUndefined()
       expect(await linksOf(host(), 'web')).toEqual(['eth0'])
-      expect(await reaches(host(), 'client', 'web')).toBe(true)
+      await expectReach(host(), 'client', 'web')
     })
 
     it('refuses -p with a sentence, and the container leaves nothing', async () => {

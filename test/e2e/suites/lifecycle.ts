@@ -1,7 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
+import { readFile } from 'node:fs/promises'
 import { eventually } from '../host/command'
 import { pluginName, type TestHost } from '../host/host'
-import { attachment, bridgeOf, createNetwork, linksOf, reaches, startContainer } from '../lab'
+import { attachment, bridgeOf, createNetwork, expectReach, linksOf, reaches, startContainer } from '../lab'
+
+/** As README tells operators to. */
+const addPort = 'nsenter --target "$(pgrep -x dovesnap-ovs)" --mount --pid ovs-vsctl add-port <bridge> eth2'
 
 /** What comes must go, and only that. */
 export function lifecycle(host: () => TestHost): void {
@@ -33,7 +37,7 @@ export function lifecycle(host: () => TestHost): void {
       const before = await host().snapshot()
       await host().docker('network', 'connect', 'visited', 'guest')
       expect(await linksOf(host(), 'guest')).toEqual(['eth0', 'eth1'])
-      expect(await reaches(host(), 'guest', 'peer')).toBe(true)
+      await expectReach(host(), 'guest', 'peer')
       await host().docker('network', 'disconnect', 'visited', 'guest')
       expect(await linksOf(host(), 'guest')).toEqual(['eth0'])
       await host().expectUnchanged(before)
@@ -71,9 +75,9 @@ export function lifecycle(host: () => TestHost): void {
       await startContainer(host(), 'client', 'mynet')
       const driver = (await host().sh("pgrep -f '[d]ovesnap/main.cjs'")).stdout.trim()
       await host().sh(`kill -KILL ${driver}`)
-      expect(await reaches(host(), 'client', 'web')).toBe(true)
+      await expectReach(host(), 'client', 'web')
       await startContainer(host(), 'late', 'mynet')
-      expect(await reaches(host(), 'late', 'web')).toBe(true)
+      await expectReach(host(), 'late', 'web')
     })
   })
 
@@ -83,7 +87,7 @@ export function lifecycle(host: () => TestHost): void {
       await host().sh('ip -n outside link set eth0 up; ip -n outside address add 10.91.0.200/24 dev eth0')
       const id = await createNetwork(host(), 'mynet', '--subnet', '10.91.0.0/24')
       const bridge = await bridgeOf(host(), id)
-      await host().ovs('ovs-vsctl', 'add-port', bridge, 'eth2')
+      await host().sh(addPort.replace('<bridge>', bridge))
       const ports = async (): Promise<string> =>
         (await host().ovs('ovs-vsctl', 'list-ports', bridge)).stdout.trim()
 
@@ -93,7 +97,7 @@ export function lifecycle(host: () => TestHost): void {
         code: 0,
       })
       await startContainer(host(), 'client', 'mynet')
-      expect(await reaches(host(), 'client', '10.91.0.200')).toBe(true)
+      await expectReach(host(), 'client', '10.91.0.200')
 
       await host().docker('network', 'disconnect', 'mynet', 'client')
       await host().docker('network', 'connect', 'mynet', 'client')
@@ -106,6 +110,10 @@ export function lifecycle(host: () => TestHost): void {
       await host().sh('ip netns delete outside; ip link delete eth2 2>/dev/null || true')
     })
 
+    it('tells in README the command that adds it', async () => {
+      expect(await readFile('README.md', 'utf8')).toContain(addPort)
+    })
+
     it('uses a bridge that exists and leaves it in place', async () => {
       const datapath = ['--', 'set', 'bridge', 'br-own', 'datapath_type=netdev']
       await host().ovs('ovs-vsctl', 'add-br', 'br-own', ...datapath)
@@ -113,7 +121,7 @@ export function lifecycle(host: () => TestHost): void {
       await createNetwork(host(), 'mynet', '-o', 'ovs.bridge.name=br-own')
       await startContainer(host(), 'web', 'mynet')
       await startContainer(host(), 'client', 'mynet')
-      expect(await reaches(host(), 'client', 'web')).toBe(true)
+      await expectReach(host(), 'client', 'web')
       expect((await host().ovs('ovs-vsctl', 'list-ports', 'br-own')).stdout.trim().split('\n')).toHaveLength(
         2,
       )

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../host/command'
 import { pluginName, type TestHost } from '../host/host'
-import { createNetwork, reaches, startContainer } from '../lab'
+import { createNetwork, expectReach, reaches, startContainer } from '../lab'
 
 const otherPlugin = 'dovesnap/other:latest'
 
 /** The plugin itself: its settings, its distribution, its death between two requests. */
 export function plugin(host: () => TestHost, bundle: string): void {
-  describe('a plugin whose switch does not come', () => {
+  describe('a plugin that has no switch', () => {
     beforeAll(async () => {
       await host().installPlugin(bundle, { name: otherPlugin, settings: ['OVSDB=tcp:127.0.0.1:1'] })
     }, 60_000)
@@ -29,26 +29,45 @@ export function plugin(host: () => TestHost, bundle: string): void {
       return result.stderr
     }
 
-    it('is enabled all the same, and says within 10 s what to do', async () => {
+    it('is enabled all the same, and network create says within 10 s what to do', async () => {
       const message = await refusal()
       expect(message).toContain('Open vSwitch does not answer at tcp:127.0.0.1:1')
       expect(message).toContain('docker plugin set OVSDB=')
     }, 30_000)
 
-    it('says so where the host has no /dev/net/tun', async () => {
-      await host().docker('plugin', 'disable', '-f', otherPlugin)
-      await host().docker('plugin', 'set', otherPlugin, 'OVSDB=embedded', 'tun.path=/dev/null')
-      await host().docker('plugin', 'enable', otherPlugin)
-      const before = await host().sh('ip -o link show')
-      expect(await refusal()).toContain('which needs /dev/net/tun')
-      expect((await host().sh('ip -o link show')).stdout).toBe(before.stdout)
-    }, 30_000)
+    describe('for want of /dev/net/tun', () => {
+      const rows = async (): Promise<string> => {
+        const bridges = await host().ovsOf(otherPlugin, 'ovs-vsctl', 'list-br')
+        const records = await host().ovsOf(
+          otherPlugin,
+          'ovs-vsctl',
+          'get',
+          'Open_vSwitch',
+          '.',
+          'external_ids',
+        )
+        return bridges.stdout + records.stdout
+      }
+
+      beforeAll(async () => {
+        await host().docker('plugin', 'disable', '-f', otherPlugin)
+        await host().docker('plugin', 'set', otherPlugin, 'OVSDB=embedded', 'tun.path=/dev/null')
+        await host().docker('plugin', 'enable', otherPlugin)
+        await host().waitForSwitch(otherPlugin)
+      }, 60_000)
+
+      it('has network create say so, and creates nothing', async () => {
+        const before = await rows()
+        expect(await refusal()).toContain('which needs /dev/net/tun')
+        expect(await rows()).toBe(before)
+      }, 30_000)
+    })
   })
 
   describe('a registry', () => {
     const image = '127.0.0.1:5000/dovesnap/ovs:test'
 
-    it('takes the plugin and gives it back under an alias', async () => {
+    it('takes plugin push, and gives to plugin install --alias ovs what network create -d ovs:latest uses', async () => {
       await host().sh(`mkdir -p /tmp/registry; printf '%s\\n' 'version: 0.1' 'storage:' '  filesystem:' \
         '    rootdirectory: /tmp/registry' 'http:' '  addr: 127.0.0.1:5000' >/tmp/registry.yml`)
       host().startDaemon('exec docker-registry serve /tmp/registry.yml >/tmp/registry.log 2>&1')
@@ -60,15 +79,19 @@ export function plugin(host: () => TestHost, bundle: string): void {
       await host().createPlugin(bundle, image)
       await host().docker('plugin', 'push', image)
       await host().docker('plugin', 'rm', image)
+      // A host has one switch.
+      await host().docker('plugin', 'disable', pluginName)
       const install = ['plugin', 'install', '--grant-all-permissions', '--alias', 'ovs', image]
       await host().docker(...install)
       await host().docker('network', 'create', '-d', 'ovs:latest', 'aliased')
       await startContainer(host(), 'web', 'aliased')
       await startContainer(host(), 'client', 'aliased')
-      expect(await reaches(host(), 'client', 'web')).toBe(true)
+      await expectReach(host(), 'client', 'web')
       await host().docker('rm', '-f', 'web', 'client')
       await host().docker('network', 'rm', 'aliased')
       await host().docker('plugin', 'rm', '-f', 'ovs:latest')
+      await host().docker('plugin', 'enable', pluginName)
+      await host().waitForSwitch(pluginName)
       await host().sh('pkill docker-registry; rm -r /tmp/registry /tmp/registry.yml')
     }, 120_000)
   })
