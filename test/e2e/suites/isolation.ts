@@ -26,7 +26,10 @@ export function isolation(host: () => TestHost): void {
         const pid = (await host().docker('inspect', '-f', '{{.State.Pid}}', container)).stdout.trim()
         await host().sh(`nsenter -t ${pid} -n sysctl -qw net.ipv6.conf.eth0.disable_ipv6=0`)
       }
-      return { bridge: await bridgeOf(host(), id), hostLink: await hostLinkOf(host(), 'intruder') }
+      const hostLink = await hostLinkOf(host(), 'intruder')
+      // A way back, or the host would hear and not answer.
+      await host().sh(`ip route add 10.91.0.0/24 dev ${hostLink}`)
+      return { bridge: await bridgeOf(host(), id), hostLink }
     }
     const arp = async (address: string): Promise<number> =>
       (await host().tryDocker('exec', 'intruder', 'arping', '-c', '2', '-w', '3', '-I', 'eth0', address)).code
@@ -70,6 +73,8 @@ export function isolation(host: () => TestHost): void {
       await eventually('the peer answers', async () => ((await pingOnLink(peer)) === 0 ? true : undefined))
       for (const link of [bridge, hostLink]) {
         const mac = (await host().sh(`cat /sys/class/net/${link}/address`)).stdout.trim()
+        // The driver's links have no address; with one the host has what could answer.
+        await host().sh(`ip address add ${linkLocal(mac)}/64 dev ${link} nodad`)
         expect(await pingOnLink(linkLocal(mac))).not.toBe(0)
       }
     })
