@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
 import type { FilteredNetwork } from '../../../src/driver/firewall'
 import type { Netns } from '../../fixtures/netns'
 import { makeNetns } from '../../fixtures/netns'
+import type { Enter } from '../../fixtures/traffic'
+import * as traffic from '../../fixtures/traffic'
 
 /**
  * A host that routes between containers and a machine outside:
@@ -113,49 +114,20 @@ export function networkOf(number: 1 | 2, more: Partial<FilteredNetwork> = {}): F
   }
 }
 
-/** Servers on a port, tcp and udp, that answer every client with the address that it comes from. */
+const inside = ({ name }: Netns): Enter => ['ip', 'netns', 'exec', name]
+
+/** They end with the namespace. */
 export async function serve(at: Netns, port: number): Promise<void> {
-  const script = `
-    const plain = (address) => address.replace(/^::ffff:/, '')
-    const tcp = require('net').createServer((socket) => socket.end(plain(socket.remoteAddress)))
-    const udp = require('dgram').createSocket('udp6')
-    udp.on('message', (_, from) => udp.send(plain(from.address), from.port, from.address))
-    tcp.listen(${port}, '::', () => udp.bind(${port}, '::', () => console.log('ready')))`
-  const server = spawn('ip', ['netns', 'exec', at.name, process.execPath, '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await new Promise((resolve, reject) => {
-    server.stdout.once('data', resolve)
-    server.once('exit', (code) => {
-      reject(new Error(`the server ended with ${String(code)}`))
-    })
-  })
+  await traffic.serve(inside(at), port)
 }
 
-/** Whom the server sees, asked from `at`; `undefined` where nobody answers. */
-export async function ask(
+export function ask(
   at: Netns,
   protocol: 'tcp' | 'udp',
   address: string,
   port: number,
 ): Promise<string | undefined> {
-  const script =
-    protocol === 'tcp'
-      ? `const s = require('net').connect(${port}, '${address}').setEncoding('utf8'); let text = ''
-         s.on('data', (piece) => (text += piece)).on('error', () => process.exit(1))
-         s.on('end', () => { console.log(text); process.exit() })`
-      : `const s = require('dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}')
-         s.on('message', (m) => { console.log(String(m)); process.exit() }); s.send('?', ${port}, '${address}')`
-  try {
-    const { stdout } = await at.exec(
-      process.execPath,
-      '-e',
-      `${script}; setTimeout(() => process.exit(1), 1200)`,
-    )
-    return stdout.trim() === '' ? undefined : stdout.trim()
-  } catch {
-    return undefined
-  }
+  return traffic.ask(inside(at), protocol, address, port)
 }
 
 export async function pings(at: Netns, address: string): Promise<boolean> {
