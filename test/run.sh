@@ -10,6 +10,9 @@ passed=0
 failed=0
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
+# Once the lane under way has cleaned up: npx hides from bash that a signal ended it.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 say() { printf '\n== %s\n' "$*"; }
 die() { echo "$*" >&2; exit 1; }

@@ -180,7 +180,7 @@ export class TestHost {
       this.switchRows(),
     ])
     // Alone, or it would show the others.
-    const processes = await this.sh('ps -e -o stat=,args=')
+    const processes = await this.sh('ps -e -o stat=,pid=,ppid=,args=')
     return [
       ...linkFacts(links.stdout),
       ...processFacts(processes.stdout),

@@ -28,11 +28,20 @@ export function linkFacts(ipOutput: string): Snapshot {
   )
 }
 
-/** Processes by state and command line, without those that took the snapshot and those that only wait to be reaped. */
+/**
+ * Processes by command line, of `ps -o stat=,pid=,ppid=,args=`; without those that took the snapshot, those that only
+ * wait to be reaped, and those that a process forked and that have not become another program yet.
+ */
 export function processFacts(psOutput: string): Snapshot {
-  return lines(psOutput)
-    .filter((process) => !/^(Z\S*|\S+ +(ps|sh|nsenter)) /.test(process))
-    .map((process) => `process ${process.replace(/^\S+ +/, '')}`)
+  const processes = lines(psOutput).map((line) => {
+    const [, stat = '', pid = '', ppid = '', command = ''] = /^(\S+) +(\d+) +(\d+) (.*)$/.exec(line) ?? []
+    return { stat, pid, ppid, command }
+  })
+  const commands = new Map(processes.map(({ pid, command }) => [pid, command]))
+  return processes
+    .filter(({ stat, command }) => !stat.startsWith('Z') && !/^(ps|sh|nsenter) /.test(command))
+    .filter(({ ppid, command }) => commands.get(ppid) !== command)
+    .map(({ command }) => `process ${command}`)
 }
 
 /** Firewall rules without their counters. */
