@@ -114,9 +114,8 @@ function plan(
 
 function isSame(present: readonly string[], wanted: readonly string[], isOrdered: boolean): boolean {
   if (present.length !== wanted.length) return false
-  if (isOrdered) return present.every((rule, index) => rule === wanted[index])
-  const set = new Set(present)
-  return set.size === present.length && wanted.every((rule) => set.has(rule))
+  const [a, b] = isOrdered ? [present, wanted] : [present.toSorted(), wanted.toSorted()]
+  return a.every((rule, index) => rule === b[index])
 }
 
 /** Takes every jump of ours out of a chain of others and puts the wanted ones in, where one is not where it shall be. */

@@ -8,7 +8,7 @@ export interface DesiredChain {
   readonly table: TableName
   readonly name: string
   readonly rules: readonly string[]
-  /** False: the rules exclude each other, and any order is right. */
+  /** False: any order is right. A rule may stand there several times, as for a port that is published at two. */
   readonly isOrdered: boolean
 }
 
@@ -94,7 +94,9 @@ export function networkChains(
   hasDockerIsolation: boolean,
 ): readonly DesiredChain[] {
   const { id, link, internal, interContainer, masquerade } = network
-  const published = network.published.filter(({ containerAddress }) => familyOf(containerAddress) === family)
+  const published = internal
+    ? []
+    : network.published.filter(({ containerAddress }) => familyOf(containerAddress) === family)
   const into = [
     ...(internal ? [] : [ESTABLISHED]),
     ...(interContainer ? [`-i ${link} -j ACCEPT`] : []),

@@ -5,7 +5,6 @@ import { hasKernelDatapath } from '../../../src/adapters/openvswitch/kernel-data
 import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
 import { Conntrack } from '../../../src/adapters/nat/conntrack'
 import { IptablesFirewall } from '../../../src/adapters/nat/iptables-firewall'
-import type { SysctlFiles } from '../../../src/adapters/netlink/host-network'
 import { GatewayLinks } from '../../../src/adapters/netlink/host-network'
 import { BoundPorts } from '../../../src/adapters/relay/bound-ports'
 import { composeDriver } from '../../../src/driver/compose'
@@ -18,6 +17,7 @@ import type { Netns } from '../../fixtures/netns'
 import { makeNetns } from '../../fixtures/netns'
 import type { Ovs } from '../../fixtures/ovs'
 import { startOvs } from '../../fixtures/ovs'
+import { sysctlsOf } from '../../fixtures/sysctls'
 
 /** A driver process without its HTTP edge, on a switch and in a namespace of its own. */
 export interface Process {
@@ -88,22 +88,6 @@ async function startProcess(netns: Netns, { socketPath }: Ovs): Promise<Process>
   ovs.attach({ kind: 'unix', path: socketPath }, `unix:${socketPath}`)
   await ovs.whenAvailable(never)
   return { driver, reconciler, logged, stop: () => ovs.detach() }
-}
-
-/** The namespace's own, which only a process inside sees. */
-function sysctlsOf(netns: Netns): SysctlFiles {
-  const file = (path: string): string => `/proc/sys/net/${path}`
-  return {
-    read: (path) =>
-      netns.exec('cat', file(path)).then(
-        ({ stdout }) => stdout.trim(),
-        () => undefined,
-      ),
-    write: async (path, value) => {
-      await netns.exec('sh', '-c', 'echo "$1" >"$0"', file(path), value)
-    },
-    links: async (path) => (await netns.exec('ls', file(path))).stdout.trim().split('\n'),
-  }
 }
 
 function recordingLogger(logged: string[]): Logger {

@@ -170,6 +170,16 @@ describe.each(implementations)('%s', (_, make) => {
       expect(await ask(lab.outside, 'udp', HOST4, 8080)).toBeUndefined()
     })
 
+    it('may lead to the same port of the container as another, which stays when it goes', async () => {
+      const two = [port(), port({ hostPort: 8081 })]
+      await firewall.ensureNetwork(networkOf(1), never)
+      await firewall.publish(networkOf(1, { published: two }), two, never)
+      expect(await firewall.reconcile([networkOf(1, { published: two })], never)).toEqual([])
+      await firewall.unpublish(networkOf(1, { published: [port()] }), [port({ hostPort: 8081 })], never)
+      expect(await firewall.reconcile([networkOf(1, { published: [port()] })], never)).toEqual([])
+      expect(await ask(lab.outside, 'tcp', HOST4, 8080)).toBe(OUTSIDE4)
+    })
+
     it('is withdrawn, for flows of UDP that go on as well', async () => {
       const network = networkOf(1)
       await firewall.ensureNetwork(networkOf(1, { published: [port(), udp] }), never)
