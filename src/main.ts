@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { IngressGuard } from './adapters/nat/ingress-guard'
 import { createLegacyCheck } from './adapters/nat/legacy-tables'
+import { AutoFirewall } from './adapters/nat/auto-firewall'
 import { Conntrack } from './adapters/nat/conntrack'
 import { IptablesFirewall } from './adapters/nat/iptables-firewall'
+import { NftablesFirewall } from './adapters/nat/nftables-firewall'
 import { NoFirewall } from './adapters/nat/no-firewall'
 import { createSysctlFiles, GatewayLinks } from './adapters/netlink/host-network'
 import { BoundPorts } from './adapters/relay/bound-ports'
@@ -80,9 +82,19 @@ async function main(): Promise<void> {
 }
 
 function createFirewall(setting: FirewallSetting, run: Run): Firewall {
-  return setting === 'none'
-    ? new NoFirewall()
-    : new IptablesFirewall(run, new Conntrack(run), createLegacyCheck(run, LEGACY_TABLES))
+  const conntrack = new Conntrack(run)
+  const iptables = new IptablesFirewall(run, conntrack, createLegacyCheck(run, LEGACY_TABLES))
+  const nftables = new NftablesFirewall(run, conntrack)
+  switch (setting) {
+    case 'auto':
+      return new AutoFirewall(run, iptables, nftables)
+    case 'iptables':
+      return iptables
+    case 'nftables':
+      return nftables
+    case 'none':
+      return new NoFirewall()
+  }
 }
 
 /** Finds the switch, starting the embedded one if it is that, for as long as it takes. */

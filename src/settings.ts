@@ -20,9 +20,9 @@ export interface Settings {
   readonly sysctlDirectory: string
 }
 
-const FIREWALLS = ['auto', 'iptables', 'none'] as const
+const FIREWALLS = ['auto', 'iptables', 'nftables', 'none'] as const
 
-/** Where rules of nat and routed networks go; `auto` is `iptables`. */
+/** Where rules of nat and routed networks go; `auto`: where Docker's are. */
 export type FirewallSetting = (typeof FIREWALLS)[number]
 
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
