@@ -6,7 +6,7 @@ import type { Clock as DriverClock } from './driver/clock'
 export function createSystemClock(): DriverClock & OvsdbClock {
   return {
     now: () => performance.now(),
-    deadline: (ms) => AbortSignal.timeout(ms),
+    deadline,
     after: (ms, task) => {
       setTimeout(task, ms).unref()
     },
@@ -21,4 +21,16 @@ export function createSystemClock(): DriverClock & OvsdbClock {
       clearTimeout(handle as NodeJS.Timeout)
     },
   }
+}
+
+/**
+ * As `AbortSignal.timeout`, but held by its timer: Node collects a timeout that is only a part of an `AbortSignal.any`,
+ * and then it never comes.
+ */
+export function deadline(ms: number): AbortSignal {
+  const controller = new AbortController()
+  setTimeout(() => {
+    controller.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'))
+  }, ms).unref()
+  return controller.signal
 }

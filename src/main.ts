@@ -15,7 +15,7 @@ import { OpenVSwitch } from './adapters/openvswitch/open-vswitch'
 import { resolveSource } from './adapters/openvswitch/source'
 import type { Run } from './adapters/process/run'
 import { createRun } from './adapters/process/run'
-import { createSystemClock } from './clock'
+import { createSystemClock, deadline } from './clock'
 import { createServer } from './docker/server'
 import { composeDriver } from './driver/compose'
 import type { Firewall } from './driver/firewall'
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   })
   const { driver, reconciler } = composeDriver({
     ovs,
-    links: new VethLinks(run, new IngressGuard(run, 'dovesnap')),
+    links: new VethLinks(run, new IngressGuard(run, 'dovesnap'), deadline),
     network: new GatewayLinks(run, createSysctlFiles(settings.sysctlDirectory)),
     firewall: createFirewall(settings.firewall, run),
     ports: new BoundPorts(),
@@ -131,7 +131,7 @@ async function attachSwitch(
           serviceDirectory: settings.serviceDirectory,
           linksDirectory: '/sys/class/net',
         },
-        AbortSignal.any([stopping, AbortSignal.timeout(START_SWITCH_MS)]),
+        AbortSignal.any([stopping, deadline(START_SWITCH_MS)]),
       )
       ovs.attach({ kind: 'unix', path: socket }, `unix:${socket}`)
       return

@@ -21,6 +21,7 @@ export class VethLinks implements Links {
   constructor(
     private readonly run: Run,
     private readonly guard: IngressGuard,
+    private readonly deadline: (ms: number) => AbortSignal,
   ) {
     this.ip = new IpCommand(run)
   }
@@ -134,7 +135,7 @@ export class VethLinks implements Links {
    * with both reasons where it cannot be taken back.
    */
   private async undo({ hostLink, containerLink, owner }: VethPair, cause: unknown): Promise<void> {
-    const signal = AbortSignal.timeout(UNDO_MS)
+    const signal = this.deadline(UNDO_MS)
     try {
       const link = await this.ip.link(hostLink, signal)
       const made = link?.ifalias === owner || (link?.ifalias === undefined && link?.link === containerLink)

@@ -78,7 +78,7 @@ async function startProcess(netns: Netns, { socketPath }: Ovs): Promise<Process>
   })
   const { driver, reconciler } = composeDriver({
     ovs,
-    links: new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap')),
+    links: new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap'), clock.deadline),
     network: new GatewayLinks(netns.run, sysctlsOf(netns)),
     firewall: new IptablesFirewall(netns.run, new Conntrack(netns.run), () => Promise.resolve(false)),
     ports: new BoundPorts(),

@@ -1,3 +1,4 @@
+import { deadline } from '../../../src/clock'
 import { IngressGuard } from '../../../src/adapters/nat/ingress-guard'
 import { VethLinks } from '../../../src/adapters/netlink/veth-links'
 import type { Run } from '../../../src/adapters/process/run'
@@ -26,7 +27,8 @@ export interface Shown {
   readonly inet6_addr_gen_mode?: string
 }
 
-export const linksOver = (run: Run): VethLinks => new VethLinks(run, new IngressGuard(run, 'dovesnap'))
+export const linksOver = (run: Run): VethLinks =>
+  new VethLinks(run, new IngressGuard(run, 'dovesnap'), deadline)
 
 export async function show(netns: Netns, link: string): Promise<Shown> {
   const { stdout } = await netns.exec('ip', '-json', '-details', 'link', 'show', 'dev', link)

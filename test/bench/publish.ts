@@ -1,0 +1,68 @@
+import type { PortBinding } from '../../src/driver/api'
+import type { Process } from '../integration/driver/fixture'
+import { endpointRequest, makeHost, networkRequest, never } from '../integration/driver/fixture'
+import type { Samples } from './measure'
+import { interleave } from './measure'
+
+const ROUNDS = 15
+const MANY = 1000
+const FIRST_PORT = 20_000
+
+interface Subject {
+  readonly publishOne: () => Promise<() => Promise<void>>
+  readonly dispose: () => Promise<void>
+}
+
+/**
+ * One more published port, on a network that has none and on one that has a thousand; each on a host of its own. It is
+ * withdrawn again in between, which is not timed.
+ */
+export async function publishing(): Promise<readonly Samples[]> {
+  const subjects = { publish_with_0: await subject(0), publish_with_1000: await subject(MANY) }
+  try {
+    return await interleave(
+      ROUNDS,
+      Object.fromEntries(Object.entries(subjects).map(([name, { publishOne }]) => [name, publishOne])),
+    )
+  } finally {
+    for (const { dispose } of Object.values(subjects)) await dispose()
+  }
+}
+
+async function subject(ports: number): Promise<Subject> {
+  const host = await makeHost()
+  const { driver }: Process = await host.startProcess()
+  const network = networkRequest({
+    options: { 'ovs.bridge.mode': 'nat' },
+    ipv4: [{ pool: '10.7.0.0/24', gateway: '10.7.0.1/24' }],
+  })
+  await driver.createNetwork(network, never)
+  const busy = endpointRequest(network.networkId)
+  const one = endpointRequest(network.networkId, { ipv4Address: '10.7.0.3/24' })
+  for (const endpoint of [busy, one]) {
+    await driver.createEndpoint(endpoint, never)
+    await driver.join(endpoint, never)
+  }
+  const bindings = Array.from({ length: ports }, (_, n) => binding(FIRST_PORT + n))
+  await driver.publish({ ...busy, bindings }, never)
+  let next = FIRST_PORT + 2 * MANY + ports
+  return {
+    publishOne: async () => {
+      next += 1
+      await driver.publish({ ...one, bindings: [binding(next)] }, never)
+      return () => driver.unpublish(one, never)
+    },
+    dispose: async () => {
+      await driver.deleteEndpoint(busy, never)
+      await driver.deleteEndpoint(one, never)
+      await host.dispose()
+    },
+  }
+}
+
+const binding = (port: number): PortBinding => ({
+  protocol: 'tcp',
+  containerPort: 80,
+  hostPort: port,
+  hostPortEnd: port,
+})
