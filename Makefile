@@ -72,3 +72,7 @@ test-protocol: ## The driver against an engine's raw HTTP
 .PHONY: test-e2e
 test-e2e: ## Real Docker Engines (ENGINE=20.10|26.1|28.5, T=part of a test's name)
 	$(AS_ROOT) bash test/run.sh e2e
+
+.PHONY: bench
+bench: node_modules ## Ratios of one run, in bench/results.json
+	$(AS_ROOT) bash test/bench/run.sh

@@ -170,7 +170,7 @@ export class Applier {
    * Removes the endpoint's port, record, links and published ports; what is gone already is no error. Each is tried
    * whatever becomes of the others.
    *
-   * @throws AggregateError with every failure.
+   * @throws the one failure, or an AggregateError with every one.
    */
   async withdrawEndpoint(record: EndpointRecord, signal: AbortSignal): Promise<void> {
     const outcomes = [
@@ -179,8 +179,9 @@ export class Applier {
       await settled(this.publisher.withdraw(record, signal)),
     ]
     const failures = outcomes.filter((failure) => failure !== undefined)
-    if (failures.length > 0)
+    if (failures.length > 1)
       throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
+    for (const failure of failures) throw failure
   }
 
   private networksOn(bridge: string): readonly NetworkRecord[] {

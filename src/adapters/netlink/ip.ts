@@ -8,7 +8,7 @@ export type KernelErrorCode = 'EAFNOSUPPORT' | 'EEXIST' | 'ENODEV'
 const errorTexts: readonly (readonly [KernelErrorCode, RegExp])[] = [
   ['EAFNOSUPPORT', /Address family not supported/],
   ['EEXIST', /File exists/],
-  ['ENODEV', /Cannot find device|does not exist/],
+  ['ENODEV', /Cannot find device|does not exist|No such device/],
 ]
 
 /** The kernel's condition behind a failed command; `undefined` for any other. */

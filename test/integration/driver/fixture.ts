@@ -10,7 +10,7 @@ import { BoundPorts } from '../../../src/adapters/relay/bound-ports'
 import { composeDriver } from '../../../src/driver/compose'
 import type { OvsNetworkDriver } from '../../../src/driver/driver'
 import type { Reconciler } from '../../../src/driver/reconcile'
-import { createSystemClock } from '../../../src/clock'
+import { createSystemClock, deadline } from '../../../src/clock'
 import type { CreateEndpointRequest, CreateNetworkRequest } from '../../../src/driver/api'
 import type { Logger } from '../../../src/log'
 import type { Netns } from '../../fixtures/netns'
@@ -78,7 +78,7 @@ async function startProcess(netns: Netns, { socketPath }: Ovs): Promise<Process>
   })
   const { driver, reconciler } = composeDriver({
     ovs,
-    links: new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap'), clock.deadline),
+    links: new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap'), deadline),
     network: new GatewayLinks(netns.run, sysctlsOf(netns)),
     firewall: new IptablesFirewall(netns.run, new Conntrack(netns.run), () => Promise.resolve(false)),
     ports: new BoundPorts(),
