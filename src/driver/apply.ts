@@ -25,6 +25,8 @@ export type EndpointPlan = Omit<EndpointRecord, 'hostLink' | 'containerLink'>
  * host; callers hold the lock of the network or endpoint they name.
  */
 export class Applier {
+  private readonly abandonedNetworks = new Set<string>()
+
   constructor(
     private readonly ovs: Switch,
     private readonly links: Links,
@@ -71,6 +73,7 @@ export class Applier {
         signal.throwIfAborted()
         return record
       } catch (error) {
+        this.abandonedNetworks.add(record.id)
         await this.undo('network', record.id, (bounded) => this.forgetNetwork(record, bounded))
         throw error
       }
@@ -91,6 +94,11 @@ export class Applier {
       }
       await this.ovs.ensureBridge(this.bridgeSpecWith(record), networkChange(record), signal)
     })
+  }
+
+  /** True for networks whose create failed and could not be taken back then: Docker knows nothing of them. */
+  isAbandoned(networkId: string): boolean {
+    return this.abandonedNetworks.has(networkId)
   }
 
   /** Forgets the network, and removes its bridge if that is ours and the network was the last on it. */
@@ -115,6 +123,7 @@ export class Applier {
       await this.ovs.removeGatewayPort(gatewayLink, record.id, removal, signal)
     else await this.ovs.removeBridge(record.bridge, removal, signal)
     await this.routing.remove(record, signal)
+    this.abandonedNetworks.delete(record.id)
   }
 
   private bridgeSpecWith(record: NetworkRecord): BridgeSpec {

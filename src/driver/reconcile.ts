@@ -45,6 +45,8 @@ export interface ReconcilerParts {
 export class Reconciler {
   private readonly unjoinedSince = new Map<string, number>()
   private round: 'idle' | 'running' | 'again' = 'idle'
+  private isSwept = false
+  private hasFailed = false
 
   constructor(
     private readonly parts: ReconcilerParts,
@@ -87,7 +89,8 @@ export class Reconciler {
 
   /** One round. What fails for one network or endpoint is logged, and tried again in the next. */
   async run(): Promise<void> {
-    if (!this.parts.ovs.available) return
+    if (!this.parts.ovs.available || this.isIdle()) return
+    this.hasFailed = false
     const signal = this.parts.clock.deadline(ROUND_MS)
     const links = await this.parts.links.list(signal)
     await this.mendNetworks(signal)
@@ -98,13 +101,24 @@ export class Reconciler {
     await this.sweep(links, signal)
     await this.parts.links.sweep(signal)
     await this.parts.publisher.reconcile()
+    this.isSwept = !this.hasFailed
+  }
+
+  /** Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at. */
+  private isIdle(): boolean {
+    const { ovs } = this.parts
+    const isEmpty = allNetworks(ovs.records()).length === 0 && allEndpoints(ovs.records()).length === 0
+    if (!isEmpty) this.isSwept = false
+    return isEmpty && this.isSwept
   }
 
   private async mendNetworks(signal: AbortSignal): Promise<void> {
     for (const { id } of allNetworks(this.parts.ovs.records())) {
       await this.locked('network', id, lockKey.network(id), async () => {
         const record = findNetwork(this.parts.ovs.records(), id)
-        if (record !== undefined) await this.parts.applier.applyBridge(record, signal)
+        if (record === undefined) return
+        if (this.parts.applier.isAbandoned(id)) await this.parts.applier.withdrawNetwork(record, signal)
+        else await this.parts.applier.applyBridge(record, signal)
       })
     }
   }
@@ -225,6 +239,7 @@ export class Reconciler {
     try {
       await work()
     } catch (error) {
+      this.hasFailed = true
       this.parts.log.warn(`${what} could not be put right`, { [what]: shortId(id), reason: reasonOf(error) })
     }
   }

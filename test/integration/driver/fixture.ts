@@ -6,6 +6,7 @@ import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
 import { Conntrack } from '../../../src/adapters/nat/conntrack'
 import { IptablesFirewall } from '../../../src/adapters/nat/iptables-firewall'
 import { GatewayLinks } from '../../../src/adapters/netlink/host-network'
+import type { Run } from '../../../src/adapters/process/run'
 import { BoundPorts } from '../../../src/adapters/relay/bound-ports'
 import { composeDriver } from '../../../src/driver/compose'
 import type { OvsNetworkDriver } from '../../../src/driver/driver'
@@ -25,14 +26,20 @@ export interface Process {
   readonly reconciler: Reconciler
   /** What it logged, one text a line. */
   readonly logged: readonly string[]
+  /** Resolves when its connection to the switch is up. */
+  available(): Promise<void>
   stop(): Promise<void>
 }
 
 export interface Host {
   readonly netns: Netns
   readonly ovs: Ovs
-  /** Another call is another process: it knows nothing but what the switch's database says. */
-  startProcess(): Promise<Process>
+  /**
+   * Another call is another process: it knows nothing but what the switch's database says.
+   *
+   * @param wrap what its commands run by, for faults.
+   */
+  startProcess(wrap?: (run: Run) => Run): Promise<Process>
   /** Names of all links but the loopback's. */
   linkNames(): Promise<readonly string[]>
   dispose(): Promise<void>
@@ -47,8 +54,8 @@ export async function makeHost(): Promise<Host> {
   return {
     netns,
     ovs,
-    async startProcess() {
-      const process = await startProcess(netns, ovs)
+    async startProcess(wrap = (run) => run) {
+      const process = await startProcess(netns, ovs, wrap(netns.run))
       processes.push(process)
       return process
     },
@@ -65,12 +72,12 @@ export async function makeHost(): Promise<Host> {
   }
 }
 
-async function startProcess(netns: Netns, { socketPath }: Ovs): Promise<Process> {
+async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promise<Process> {
   const clock = createSystemClock()
   const logged: string[] = []
   const log = recordingLogger(logged)
   const ovs = new OpenVSwitch({
-    hasKernelDatapath: () => hasKernelDatapath(netns.run, never),
+    hasKernelDatapath: () => hasKernelDatapath(run, never),
     clock,
     deadline: (ms) => clock.deadline(ms),
     random: Math.random,
@@ -78,16 +85,16 @@ async function startProcess(netns: Netns, { socketPath }: Ovs): Promise<Process>
   })
   const { driver, reconciler } = composeDriver({
     ovs,
-    links: new VethLinks(netns.run, new IngressGuard(netns.run, 'dovesnap'), deadline),
-    network: new GatewayLinks(netns.run, sysctlsOf(netns)),
-    firewall: new IptablesFirewall(netns.run, new Conntrack(netns.run), () => Promise.resolve(false)),
+    links: new VethLinks(run, new IngressGuard(run, 'dovesnap'), deadline),
+    network: new GatewayLinks(run, sysctlsOf(netns)),
+    firewall: new IptablesFirewall(run, new Conntrack(run), () => Promise.resolve(false)),
     ports: new BoundPorts(),
     clock,
     log,
   })
   ovs.attach({ kind: 'unix', path: socketPath }, `unix:${socketPath}`)
   await ovs.whenAvailable(never)
-  return { driver, reconciler, logged, stop: () => ovs.detach() }
+  return { driver, reconciler, logged, available: () => ovs.whenAvailable(never), stop: () => ovs.detach() }
 }
 
 function recordingLogger(logged: string[]): Logger {

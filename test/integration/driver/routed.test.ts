@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { CreateNetworkRequest, PortBinding } from '../../../src/driver/api'
+import { CommandError } from '../../../src/adapters/process/command-error'
 import type { Host, Process } from './fixture'
 import { endpointRequest, makeHost, networkRequest, never } from './fixture'
 
@@ -96,6 +97,26 @@ describe('a nat network', () => {
     )
     expect(await host.linkNames()).toEqual(links)
     expect(await footprint()).toBe(rules)
+  })
+
+  it('that could not be taken back when its create failed is taken back later', async () => {
+    // The filter refuses, and the database dies at that moment.
+    const faulty = await host.startProcess((run) => async (command, args, options) => {
+      if (command !== 'iptables-nft-restore') return run(command, args, options)
+      await host.ovs.stopServer()
+      throw new CommandError([command], 'exit code 1', { stderr: 'refused' })
+    })
+    await expect(faulty.driver.createNetwork(nat(), never)).rejects.toThrow(
+      'the packet filter refused: refused',
+    )
+    await host.ovs.startServer()
+    await faulty.available()
+    expect(await host.ovs.vsctl('get', 'Open_vSwitch', '.', 'external_ids')).toContain('dovesnap-network-')
+    await faulty.reconciler.run()
+    expect(await host.ovs.vsctl('get', 'Open_vSwitch', '.', 'external_ids')).not.toContain(
+      'dovesnap-network-',
+    )
+    expect(await host.ovs.vsctl('list-br')).toBe('')
   })
 
   it("on somebody else's bridge has its gateway on a port of its own, and takes that away again", async () => {
