@@ -9,6 +9,7 @@ import { connectivity } from './suites/connectivity'
 import { isolation } from './suites/isolation'
 import { lifecycle } from './suites/lifecycle'
 import { plugin } from './suites/plugin'
+import { privileges } from './suites/privileges'
 import { publishing } from './suites/publishing'
 import { routing } from './suites/routing'
 import { scale } from './suites/scale'
@@ -55,6 +56,7 @@ describe.each(chosenEngines())('engine %s', (engine) => {
   isolation(host)
   routing(host)
   publishing(host)
+  privileges(host)
   badInput(host)
   scale(host)
   plugin(host, bundle)

@@ -44,9 +44,16 @@ export function processFacts(psOutput: string): Snapshot {
     .map(({ command }) => `process ${command}`)
 }
 
-/** Firewall rules without their counters. */
+/**
+ * Firewall rules without their counters, and without the empty chains of the kernel's hooks, which iptables makes when it
+ * is first asked for a table and which change nothing.
+ */
 export function firewallFacts(nftOutput: string): Snapshot {
-  return lines(nftOutput.replaceAll(/counter packets \d+ bytes \d+ ?/g, '')).map((rule) => `firewall ${rule}`)
+  const rules = nftOutput
+    .replaceAll(/counter packets \d+ bytes \d+ ?/g, '')
+    .replaceAll(/^\tchain \S+ \{\n\t\ttype [^\n]*policy accept;\n\t\}\n\n?/gm, '')
+    .replaceAll(/^table \S+ \S+ \{\n\}\n/gm, '')
+  return lines(rules).map((rule) => `firewall ${rule}`)
 }
 
 /** Rows of `ovs-vsctl --format=csv`, each external_ids key a fact of its own. */
