@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js'
 import type { Static } from 'typebox'
 import type {
   AddressPool,
@@ -71,8 +72,8 @@ export function toCreateEndpoint(body: Static<typeof CreateEndpointBody>): Creat
   )
   return {
     ...toEndpoint(body),
-    ...(isGiven(Address) && { ipv4Address: Address }),
-    ...(isGiven(AddressIPv6) && { ipv6Address: AddressIPv6 }),
+    ...(isGiven(Address) && { ipv4Address: toCidr(Address) }),
+    ...(isGiven(AddressIPv6) && { ipv6Address: toCidr(AddressIPv6) }),
     ...(isGiven(MacAddress) && { macAddress: MacAddress.toLowerCase() }),
     options: Object.fromEntries(userOptions),
     bindings: toBindings(body.Options),
@@ -111,9 +112,14 @@ export function fromJoin(result: JoinResult): Readonly<Record<string, unknown>> 
 
 function toPools(pools: Static<typeof CreateNetworkBody>['IPv4Data']): readonly AddressPool[] {
   return (pools ?? []).map(({ Pool, Gateway }) => ({
-    pool: Pool,
-    ...(isGiven(Gateway) && { gateway: Gateway }),
+    pool: toCidr(Pool),
+    ...(isGiven(Gateway) && { gateway: toCidr(Gateway) }),
   }))
+}
+
+function toCidr(text: string): string {
+  if (!ipaddr.isValidCIDR(text)) throw badRequest(`${text} is not an address with a prefix length`)
+  return text
 }
 
 /** Go writes a string that was not set as an empty one. */
