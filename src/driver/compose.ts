@@ -31,7 +31,7 @@ export function composeDriver(host: Host): {
   const { ovs, links, clock, log } = host
   const locks = new KeyedLock()
   const routing = new Routing(ovs, host.network, host.firewall, locks, log)
-  const publisher = new Publisher(ovs, host.ports, routing, clock, log)
+  const publisher = new Publisher(ovs, host.ports, routing, locks, clock, log)
   const applier = new Applier(ovs, links, routing, publisher, locks, clock, log)
   const driver = new OvsNetworkDriver(ovs, applier, publisher, locks, clock, log)
   const reconciler = new Reconciler(

@@ -5,9 +5,11 @@ import type { PortBinding } from './api'
 import type { Clock } from './clock'
 import { heldPort } from './desired'
 import type { HostPorts } from './host-ports'
+import type { KeyedLock } from './keyed-lock'
+import { lockKey } from './locks'
 import { shortId } from './names'
 import type { EndpointRecord, NetworkRecord, PublishedRecord } from './records'
-import { allEndpoints } from './records'
+import { allEndpoints, findEndpoint } from './records'
 import type { Routing } from './routing'
 import type { Switch } from './switch'
 
@@ -23,6 +25,7 @@ export class Publisher {
     private readonly ovs: Switch,
     private readonly ports: HostPorts,
     private readonly routing: Routing,
+    private readonly locks: KeyedLock,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {}
@@ -65,10 +68,16 @@ export class Publisher {
 
   /** Holds what the records say and nobody holds, and releases what they no longer say. */
   async reconcile(): Promise<void> {
-    const publishing = allEndpoints(this.ovs.records()).filter(({ published }) => published.length > 0)
-    const wanted = new Set(publishing.map(({ id }) => id))
-    for (const holder of this.ports.holders()) if (!wanted.has(holder)) await this.ports.release(holder)
-    for (const endpoint of publishing) await this.holdAgain(endpoint)
+    const recorded = allEndpoints(this.ovs.records()).filter(({ published }) => published.length > 0)
+    const ids = new Set([...this.ports.holders(), ...recorded.map(({ id }) => id)])
+    for (const id of ids) {
+      // A request holds ports before it records them, and has the lock meanwhile.
+      await this.locks.run(lockKey.endpoint(id), async () => {
+        const endpoint = findEndpoint(this.ovs.records(), id)
+        if (endpoint === undefined || endpoint.published.length === 0) await this.ports.release(id)
+        else await this.holdAgain(endpoint)
+      })
+    }
   }
 
   private async hold(endpoint: EndpointRecord, binding: PortBinding): Promise<PublishedRecord> {

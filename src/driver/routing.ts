@@ -50,10 +50,19 @@ export class Routing {
   /** Idempotent; for a network whose record and gateway link are gone. The last one takes forwarding along. */
   async remove(network: NetworkRecord, signal: AbortSignal): Promise<void> {
     if (!isRouted(network)) return
+    await this.removeAddresses(network, signal)
     await this.locks.run(lockKey.host, async () => {
       await this.firewall.removeNetwork(network.id, signal)
       await this.restoreForwarding(signal)
     })
+  }
+
+  /** The local port of a bridge that others share outlives the network whose gateway it was. */
+  private async removeAddresses(network: NetworkRecord, signal: AbortSignal): Promise<void> {
+    const bridge = this.ovs.bridge(network.bridge)
+    const gateway = this.gatewayOf(network)
+    if (bridge === undefined || gateway?.name !== bridge.name) return
+    await this.host.ensureGateway({ ...gateway, addresses: [] }, signal)
   }
 
   /** Records the endpoint with its published ports and redirects them to it. */

@@ -133,6 +133,15 @@ describe('a nat network', () => {
     expect(await host.ovs.vsctl('list-br')).toBe('lan')
   })
 
+  it('takes its addresses along where others stay on its bridge', async () => {
+    const network = nat()
+    await plugin.driver.createNetwork(network, never)
+    await plugin.driver.createNetwork(networkRequest({ options: { 'ovs.bridge.name': 'br' } }), never)
+    await plugin.driver.deleteNetwork(network.networkId, never)
+    expect(await addresses('br')).not.toMatch(/10\.7|fd07/)
+    expect(await footprint()).toBe(before)
+  })
+
   it('with a VLAN has its gateway in it', async () => {
     await plugin.driver.createNetwork(nat({ options: { 'ovs.bridge.vlan': '7' } }), never)
     expect(await host.ovs.vsctl('get', 'Port', 'br', 'tag')).toBe('7')
