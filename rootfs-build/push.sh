@@ -6,6 +6,18 @@
 
 need_docker
 bundle=$(make_bundle)
+copy=$(mktemp -d "${TMPDIR:-/var/tmp}/dovesnap-push.XXXXXX")
+trap 'rm -rf "$copy"' EXIT
+
+# with_tag <tag>: the bundle with its tag in it. An engine with the containerd image store refuses a second plugin whose
+# root file system is the same to the byte.
+with_tag() {
+  rm -rf "${copy:?}/bundle"
+  cp -a "$bundle" "$copy/bundle"
+  printf '%s\n' "$1" >"$copy/bundle/rootfs/usr/share/doc/dovesnap/tag"
+  printf '%s\n' "$copy/bundle"
+}
+
 name=${REGISTRY:-}$PLUGIN
 tags=("$VERSION-$ARCH" "latest-$ARCH")
 [[ $ARCH != amd64 ]] || tags+=("$VERSION" latest)
@@ -16,12 +28,12 @@ for tag in "${tags[@]}"; do
       fail "$name:$tag is installed here from another bundle ($installed): make install first, or uninstall it"
     "${DOCKER[@]}" plugin push "$name:$tag"
   else
-    "${DOCKER[@]}" plugin create "$name:$tag" "$bundle" >/dev/null
+    "${DOCKER[@]}" plugin create "$name:$tag" "$(with_tag "$tag")" >/dev/null
     # Only made to be pushed.
-    trap '"${DOCKER[@]}" plugin rm --force "$name:$tag" >/dev/null' EXIT
-    "${DOCKER[@]}" plugin push "$name:$tag"
-    trap - EXIT
+    status=0
+    "${DOCKER[@]}" plugin push "$name:$tag" || status=$?
     "${DOCKER[@]}" plugin rm "$name:$tag" >/dev/null
+    ((status == 0)) || fail "$name:$tag could not be pushed"
   fi
   echo "pushed $name:$tag"
 done
