@@ -49,7 +49,9 @@ function relay(client: Socket, target: RelayTarget): void {
     upstream.resetAndDestroy()
   })
   client.once('close', () => {
-    upstream.destroy()
+    // What the client sent before it ended is still on its way.
+    if (client.readableEnded) upstream.destroySoon()
+    else upstream.destroy()
   })
   upstream.once('close', () => {
     client.destroySoon()
