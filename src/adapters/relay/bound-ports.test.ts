@@ -136,23 +136,6 @@ describe('the relay of tcp', () => {
     expect([asked, answer.length]).toEqual(['1000000', 1_000_000])
   })
 
-  it('brings what the client sent last, although both ends are done by then', async () => {
-    let received = 0
-    const done = new Promise((resolve) => {
-      void held((socket) => {
-        socket.end()
-        socket.pause()
-        setTimeout(() => socket.resume(), 100)
-        socket.on('data', (piece) => (received += piece.length)).on('close', resolve)
-      }).then((port) => {
-        const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).resume()
-        client.on('end', () => client.end(Buffer.alloc(8_000_000)))
-      })
-    })
-    await done
-    expect(received).toBe(8_000_000)
-  })
-
   it('resets the client where the container does not listen', async () => {
     const bindings = [{ address: '127.0.0.1', target: { address: '127.0.0.1', port: await freePort() } }]
     const client = connect(await ports.hold('e1', request({ bindings })), '127.0.0.1')
