@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 # Root is asked for only where the work needs it, by sudo, and only where we are not root already. Without sudo the
 # scripts say themselves that they need root.
-PASSED_ON := CI,ENGINE,T,PLUGIN,TAG,DOCKER,BUNDLE,REGISTRY,ARCH,REFRESH,DEBIAN_MIRROR,FORCE
+PASSED_ON := CHAOS_SEED,CHAOS_OPERATIONS,CI,ENGINE,T,PLUGIN,TAG,DOCKER,BUNDLE,REGISTRY,ARCH,REFRESH,DEBIAN_MIRROR,FORCE
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo --preserve-env=$(PASSED_ON)))
 
 export TAG ?= latest
@@ -55,7 +55,7 @@ check: node_modules ## Types, lint, format, layers, dead code
 
 .PHONY: test
 test: ## Every lane that CI runs
-	$(AS_ROOT) bash test/run.sh check unit integration protocol e2e
+	$(AS_ROOT) bash test/run.sh check unit integration protocol chaos e2e
 
 .PHONY: test-unit
 test-unit: ## Pure code and properties
@@ -69,9 +69,22 @@ test-integration: ## Real ovsdb-server, ovs-vswitchd, namespaces and netfilter
 test-protocol: ## The driver against an engine's raw HTTP
 	$(AS_ROOT) bash test/run.sh protocol
 
+.PHONY: test-chaos
+test-chaos: ## Operations and faults at random (CHAOS_SEED, CHAOS_OPERATIONS)
+	$(AS_ROOT) bash test/run.sh chaos
+
+.PHONY: test-long
+test-long: ## The long forms of what is random: 10,000 operations, 30,000 cases of each property
+	FUZZ_RUNS=30000 bash test/run.sh unit
+	$(AS_ROOT) env CHAOS_OPERATIONS=10000 bash test/run.sh chaos
+
 .PHONY: test-e2e
 test-e2e: ## Real Docker Engines (ENGINE=20.10|26.1|28.5, T=part of a test's name)
 	$(AS_ROOT) bash test/run.sh e2e
+
+.PHONY: test-kernel
+test-kernel: ## The kernel's datapath, in a QEMU guest (F=part of a test file's name, T=part of a test's name)
+	$(AS_ROOT) bash test/run.sh kernel
 
 .PHONY: bench
 bench: node_modules ## Ratios of one run, in bench/results.json

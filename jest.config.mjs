@@ -19,8 +19,9 @@ const lane = (displayName, testMatch, more = {}) => ({
 
 export default {
   projects: [
-    lane('unit', ['src/**/*.test.ts']),
+    lane('unit', ['src/**/*.test.ts', 'test/fuzz/**/*.test.ts']),
     lane('integration', ['test/integration/**/*.test.ts']),
+    lane('chaos', ['test/chaos/**/*.test.ts']),
     lane('protocol', ['test/protocol/**/*.test.ts']),
     lane('e2e', ['test/e2e/**/*.test.ts']),
   ],

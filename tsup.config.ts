@@ -7,8 +7,9 @@ export default defineConfig({
   target: 'node20',
   outDir: 'dist',
   clean: true,
-  // The plugin's root file system carries no node_modules: everything goes into the one file.
-  noExternal: [/.*/],
+  // The plugin's root file system carries no node_modules but koffi, which loads a library of its own: all else goes into
+  // the one file.
+  noExternal: [/^(?!koffi$)/],
   minify: true,
   sourcemap: true,
 })

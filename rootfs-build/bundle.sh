@@ -48,13 +48,15 @@ mkdir -p "$next"
 cp -a "$CACHE/base" "$next/rootfs"
 own=$CACHE/own
 rm -rf "$own"
-mkdir -p "$own"/{run,usr/lib/dovesnap,usr/share/doc/dovesnap}
+mkdir -p "$own"/{run,usr/bin,usr/lib/dovesnap,usr/share/doc/dovesnap}
 cp -a plugin/service "$own/run/service"
 chmod -R u=rwX,go=rX "$own/run/service"
+install -m 755 plugin/bin/* "$own/usr/bin"
 install -m 644 "$DIST/main.cjs" "$own/usr/lib/dovesnap/main.cjs"
 install -m 644 LICENSE "$own/usr/share/doc/dovesnap/LICENSE"
 cp "$CACHE/base/usr/share/doc/licenses.tsv" "$own/usr/share/doc/licenses.tsv"
 node rootfs-build/npm-licenses.mjs "$DIST/main.cjs.map" "$own"
+bash rootfs-build/koffi.sh "$ARCH" "$own"
 cp -a "$own/." "$next/rootfs"
 chown -R 0:0 "$next"
 

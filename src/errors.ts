@@ -13,6 +13,10 @@ const messages = {
     `option ${key}=${value} is not valid: allowed is ${allowed}`,
   OPTION_CONFLICT: (key: string, value: string, otherKey: string, otherValue: string) =>
     `options ${key}=${value} and ${otherKey}=${otherValue} name the same thing: leave one out`,
+  OPTION_NEEDS: (option: string, needed: string) =>
+    `option ${option} makes no sense alone: it needs ${needed}`,
+  OPTION_EXCLUDES: (option: string, other: string, because: string) =>
+    `option ${option} cannot stand with ${other}: ${because}`,
   MTU_TOO_SMALL_FOR_IPV6: (mtu: number) =>
     `option ovs.bridge.mtu=${mtu} is too small for a network with IPv6, which needs 1280 bytes`,
   MULTIPLE_GATEWAYS: (family: string, gateways: readonly string[]) =>
@@ -41,6 +45,25 @@ const messages = {
   FOREIGN_BRIDGE_CONFLICT: (bridge: string, datapath: string, userspace: string) =>
     `bridge ${bridge} was not made by this driver and has datapath_type=${datapath}, which ovs.bridge.userspace=${userspace} ` +
     'contradicts: leave the option out, or choose another ovs.bridge.name',
+  FOREIGN_BRIDGE_SETTING: (bridge: string, option: string) =>
+    `bridge ${bridge} was not made by this driver: leave out ${option} and set it with ovs-vsctl, or choose another ovs.bridge.name`,
+  UPLINK_MISSING: (link: string) => `this host has no link ${link}: name one that "ip link" shows`,
+  UPLINK_HAS_ADDRESS: (link: string, addresses: readonly string[]) =>
+    `link ${link} has the address ${addresses.join(', ')}, which would be reached no more: name another link, or let ` +
+    'ovs.bridge.move_ip=true move it to the bridge',
+  MOVE_UNSAFE: (link: string) =>
+    `the addresses of ${link} cannot move to a bridge of the plugin's own switch, which ends when the plugin does: use ` +
+    "the host's Open vSwitch (docker plugin set … ovs.source=/run)",
+  PORT_ELSEWHERE: (port: string, bridge: string, wanted: string) =>
+    `${port} is on bridge ${bridge} and cannot be on ${wanted} as well: give both networks ovs.bridge.name=${bridge}`,
+  MIRROR_PORT_MISSING: (bridge: string, port: string) =>
+    `bridge ${bridge} has no port ${port} to mirror to: add it with ovs.bridge.add_ports, or with ovs-vsctl add-port`,
+  FLOWS_UNREACHABLE: (bridge: string) =>
+    `cannot put flows on bridge ${bridge}: its socket is not where the database is reached; name the folder of both with ` +
+    'docker plugin set … ovs.source=/run',
+  FLOWS_FAILED: (bridge: string, reason: string) => `could not put flows on bridge ${bridge}: ${reason}`,
+  RATE_FAILED: (port: string, what: string) =>
+    `the kernel does no ${what} on port ${port}: see that it has the modules sch_htb and act_police, or leave out the rate`,
   BRIDGE_NAME_TAKEN: (bridge: string) =>
     `cannot create bridge ${bridge}: this host has a link of that name which is no Open vSwitch bridge; choose another ovs.bridge.name`,
   BRIDGE_FAILED: (bridge: string, reason: string) =>
@@ -63,7 +86,8 @@ const messages = {
   LINK_FAILED: (link: string, reason: string) => `could not set up link ${link}: ${reason}`,
   PUBLISH_UNSUPPORTED: (ports: readonly string[]) =>
     `cannot publish ${ports.join(', ')} on a flat network: its containers are reached at their own addresses; ` +
-    'leave out -p and -P',
+    'leave out -p and -P or, for a nat network of the same container to publish them, create this one with ' +
+    '-o ovs.bridge.gateway=none',
   PORT_TAKEN: (protocol: string, address: string, port: string, holder: string) =>
     `cannot publish ${protocol} port ${port} of ${address}: it is in use by ${holder}`,
   PORT_UNBINDABLE: (protocol: string, address: string, port: number, reason: string) =>

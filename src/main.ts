@@ -9,13 +9,18 @@ import { NftablesFirewall } from './adapters/nat/nftables-firewall'
 import { NoFirewall } from './adapters/nat/no-firewall'
 import { createSysctlFiles, GatewayLinks } from './adapters/netlink/host-network'
 import { BoundPorts } from './adapters/relay/bound-ports'
+import { LinkTable } from './adapters/netlink/link-table'
+import { openNetlinkSocket } from './adapters/netlink/socket'
+import { Underlay } from './adapters/netlink/underlay'
 import { VethLinks } from './adapters/netlink/veth-links'
 import { hasKernelDatapath } from './adapters/openvswitch/kernel-datapath'
+import { OpenFlowTables } from './adapters/openflow/flow-tables'
 import { OpenVSwitch } from './adapters/openvswitch/open-vswitch'
 import { resolveSource } from './adapters/openvswitch/source'
 import type { Run } from './adapters/process/run'
 import { createRun } from './adapters/process/run'
 import { createSystemClock, deadline } from './clock'
+import { askDifferences, askPeers } from './docker/operator'
 import { createServer } from './docker/server'
 import { composeDriver } from './driver/compose'
 import type { Firewall } from './driver/firewall'
@@ -50,9 +55,13 @@ async function main(): Promise<void> {
     random: Math.random,
     log,
   })
+  const guard = new IngressGuard(openNetlinkSocket('netfilter'), 'dovesnap')
+  const linkTable = new LinkTable(openNetlinkSocket('route'), openNetlinkSocket('route'))
   const { driver, reconciler } = composeDriver({
     ovs,
-    links: new VethLinks(run, new IngressGuard(run, 'dovesnap'), deadline),
+    links: new VethLinks(linkTable, guard, run, deadline),
+    underlay: new Underlay(run, guard),
+    flows: new OpenFlowTables(run, () => ovs.socketDirectory),
     network: new GatewayLinks(run, createSysctlFiles(settings.sysctlDirectory)),
     firewall: createFirewall(settings.firewall, run),
     ports: new BoundPorts(),
@@ -61,7 +70,14 @@ async function main(): Promise<void> {
   })
 
   // Docker gives a starting plugin a few seconds to listen, whatever Open vSwitch does meanwhile.
-  const server = createServer({ driver, log })
+  const server = createServer({
+    driver,
+    operator: {
+      differences: (signal) => reconciler.differences(signal),
+      setPeers: (network, peers, signal) => driver.setPeers(network, peers, signal),
+    },
+    log,
+  })
   await server.listen(settings.socket)
   log.info('listening', { socket: settings.socket })
 
@@ -70,7 +86,9 @@ async function main(): Promise<void> {
   process.once('SIGTERM', () => {
     stopping.abort()
     stopReconciling()
-    void Promise.race([Promise.all([server.close(), ovs.detach()]), sleep(STOP_MS)]).then(() => {
+    // The switch last: a request under way may need it to take back what it made.
+    const stopped = server.close().then(() => ovs.detach())
+    void Promise.race([stopped, sleep(STOP_MS)]).then(() => {
       log.info('stopped', {})
       process.exit(0)
     })
@@ -118,7 +136,7 @@ async function attachSwitch(
         },
       })
       if (source.kind === 'host') {
-        ovs.attach(source.endpoint, source.name)
+        ovs.attach(source.endpoint, source.name, true)
         return
       }
       const socket = await startEmbeddedSwitch(
@@ -133,7 +151,7 @@ async function attachSwitch(
         },
         AbortSignal.any([stopping, deadline(START_SWITCH_MS)]),
       )
-      ovs.attach({ kind: 'unix', path: socket }, `unix:${socket}`)
+      ovs.attach({ kind: 'unix', path: socket }, `unix:${socket}`, false)
       return
     } catch (error) {
       log.error('no switch yet', { reason: reasonOf(error) })
@@ -143,4 +161,19 @@ async function attachSwitch(
   }
 }
 
-void main()
+/** The commands `dovesnap-differences` and `dovesnap-peers` of the plugin's root file system. */
+async function command(name: 'differences' | 'peers', args: readonly string[]): Promise<void> {
+  const { settings } = parseSettings(process.env)
+  const [network = '', ...peers] = args
+  try {
+    const answer =
+      name === 'peers' ? askPeers(settings.socket, network, peers) : askDifferences(settings.socket)
+    process.stdout.write(await answer)
+  } catch (error) {
+    process.stderr.write(`${reasonOf(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+const [name, ...args] = process.argv.slice(2)
+void (name === 'differences' || name === 'peers' ? command(name, args) : main())

@@ -19,7 +19,7 @@ function knownOptions(): readonly string[] {
 
 /** The words of a message that do not depend on its details, as far as the first of them. */
 function messagesOf(source: string): readonly string[] {
-  return [...source.matchAll(/^ {2}[A-Z_]+: [^`']*?[`']([^`'$]+)/gm)].map(([, beginning = '']) =>
+  return [...source.matchAll(/^ {2}[A-Z_]+: [^`']*?[`']([^`'$"]+)/gm)].map(([, beginning = '']) =>
     beginning.trim(),
   )
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|e2e>...
-# ENGINE (20.10, 26.1, 28.5) chooses engines and T a part of the tests' names, both for e2e.
+# Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|chaos|e2e|kernel>...
+# ENGINE (20.10, 26.1, 28.5) chooses engines and T a part of the tests' names, both for e2e and kernel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Nothing here asks anybody anything.
@@ -53,18 +53,22 @@ need_root() { [ "$(id -u)" = 0 ] || die "lane $1 makes network namespaces: run i
 
 # run_jest <title> <project> [jest's arguments...]
 run_jest() {
-  local title=$1 project=$2 start=$SECONDS file=$results/$1.json counts
+  local title=$1 project=$2 start=$SECONDS file=$results/$1.json
   shift 2
   npx --no-install jest --selectProjects "$project" --json --outputFile="$file" "$@" >/dev/null || true
-  # A test file that did not run at all counts as one failure, and so does a lane that found nothing to run.
-  counts=$(node -e '
+  # shellcheck disable=SC2046 # two numbers
+  count "$title" $(counts_of "$file") $((SECONDS - start))
+}
+
+# counts_of <jest's results>: passed and failed. A test file that did not run at all counts as one failure, and so does a
+# lane that found nothing to run.
+counts_of() {
+  node -e '
     const { readFileSync, existsSync } = require("node:fs")
     if (!existsSync(process.argv[1])) { console.log("0 1"); process.exit() }
     const r = JSON.parse(readFileSync(process.argv[1], "utf8"))
     const failed = r.numFailedTests + r.numRuntimeErrorTestSuites
-    console.log(r.numPassedTests, r.numPassedTests + failed === 0 ? 1 : failed)' "$file")
-  # shellcheck disable=SC2086 # two numbers
-  count "$title" $counts $((SECONDS - start))
+    console.log(r.numPassedTests, r.numPassedTests + failed === 0 ? 1 : failed)' "$1"
 }
 
 lane_check() {
@@ -77,7 +81,7 @@ lane_unit() { run_jest unit unit; }
 lane_integration() {
   need_root integration
   need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
-  run_jest integration integration
+  run_jest integration integration --maxWorkers=2
 }
 
 lane_protocol() {
@@ -85,6 +89,12 @@ lane_protocol() {
   need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
   # Each worker starts a switch and drivers of its own, and one case waits a minute and a half.
   run_jest protocol protocol --maxWorkers=2
+}
+
+lane_chaos() {
+  need_root chaos
+  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
+  run_jest chaos chaos
 }
 
 lane_e2e() {
@@ -101,14 +111,26 @@ lane_e2e() {
   bundle=$(sed -n '$s/^bundle: //p' "$results/bundle")
   for engine in ${engines//,/ }; do
     say "e2e, engine $engine"
-    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --runInBand \
+    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --maxWorkers=2 \
       --reporters=default --reporters=./test/e2e/progress-reporter.mjs ${T:+--testNamePattern "$T"}
   done
 }
 
-[ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|e2e>..."
+lane_kernel() {
+  need_root kernel
+  need mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs unshare:util-linux
+  local engine=${ENGINE:-26.1} start=$SECONDS bundle file=$results/kernel.json counts='0 1'
+  bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
+  npx --no-install tsup --silent
+  bundle=$(bash rootfs-build/bundle.sh | tee /dev/stderr | sed -n '$s/^bundle: //p')
+  if bash test/kernel/run.sh "$file" "$bundle" "$engine" "${F:-}" "${T:-}"; then counts=$(counts_of "$file"); fi
+  # shellcheck disable=SC2086 # two numbers
+  count "kernel" $counts $((SECONDS - start))
+}
+
+[ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel>..."
 for lane in "$@"; do
-  case $lane in check | unit | integration | protocol | e2e) ;; *) die "no such lane: $lane" ;; esac
+  case $lane in check | unit | integration | protocol | chaos | e2e | kernel) ;; *) die "no such lane: $lane" ;; esac
 done
 command -v node >/dev/null || die 'please install Node.js 20 or later'
 make --silent node_modules
@@ -116,6 +138,17 @@ for lane in "$@"; do
   say "$lane"
   "lane_$lane"
 done
+
+complete=yes
+for lane in unit integration protocol e2e; do
+  [[ " $* " = *" $lane "* && -z ${ENGINE:-}${T:-} ]] || complete=no
+done
+if [ $complete = yes ]; then
+  say 'what users of such drivers met elsewhere, and the tests that stand against it'
+  node test/known-faults.mjs "$results" | tee "$results/known-faults" | sed '$d'
+  read -r rows_held rows_lost < <(tail -n 1 "$results/known-faults")
+  count 'known faults' "$rows_held" "$rows_lost" 0
+fi
 
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { DriverError } from '../errors'
+import { onClosed } from './on-closed'
 
 /** The part of its time that a call has before its signal aborts: the rest is for undoing, and for saying why. */
 const OWN_SHARE = 0.9
@@ -23,7 +24,7 @@ export async function bounded<Result>(
   const hangUp = (): void => {
     controller.abort(new Error(`Docker hung up while waiting to ${attempt}`))
   }
-  response.once('close', hangUp)
+  const stopListening = onClosed(response, hangUp)
   let giveUp: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
     giveUp = setTimeout(() => {
@@ -35,6 +36,6 @@ export async function bounded<Result>(
   } finally {
     clearTimeout(abort)
     clearTimeout(giveUp)
-    response.off('close', hangUp)
+    stopListening()
   }
 }

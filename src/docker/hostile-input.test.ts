@@ -97,7 +97,9 @@ it('whatever stands where, what is not what an engine sends is refused and reach
       readonly endpointId?: string
       readonly ipv4?: readonly { readonly pool: string }[]
     }
-    expect(`${networkId} ${endpointId}`).toMatch(/^[A-Za-z0-9_.-]{1,128} [A-Za-z0-9_.-]{1,128}$/)
+    expect(`${networkId} ${endpointId}`).toMatch(
+      /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127} [A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/,
+    )
     for (const { pool } of ipv4) expect(ipaddr.isValidCIDR(pool)).toBe(true)
   }
 })

@@ -39,12 +39,20 @@ type App = FastifyInstance<
 /** An answer without content: an empty body would be a decoding error to Docker. */
 const DONE = {}
 
+/** The longest that Docker waits for an answer, whatever the driver does; milliseconds. */
+export interface Deadlines {
+  readonly standard: number
+  /** At boot it waits for a switch that is late. */
+  readonly createEndpoint: number
+}
+
 /** Serves every method of Docker's remote network driver protocol. */
-export function addRoutes(app: App, driver: NetworkDriver, deadlineMs: number): void {
+export function addRoutes(app: App, driver: NetworkDriver, deadlinesMs: Deadlines): void {
   const call = <Result>(
     reply: FastifyReply,
     attempt: string,
     work: (signal: AbortSignal) => Promise<Result>,
+    deadlineMs = deadlinesMs.standard,
   ): Promise<Result> => bounded(reply.raw, attempt, deadlineMs, work)
 
   app.post('/Plugin.Activate', () => ({ Implements: ['NetworkDriver'] }))
@@ -83,8 +91,11 @@ export function addRoutes(app: App, driver: NetworkDriver, deadlineMs: number): 
     { schema: { body: CreateEndpointBody } },
     async ({ body }, reply) => {
       const request = toCreateEndpoint(body)
-      const { macAddress } = await call(reply, `create endpoint ${shortId(request.endpointId)}`, (signal) =>
-        driver.createEndpoint(request, signal),
+      const { macAddress } = await call(
+        reply,
+        `create endpoint ${shortId(request.endpointId)}`,
+        (signal) => driver.createEndpoint(request, signal),
+        deadlinesMs.createEndpoint,
       )
       return macAddress === undefined ? DONE : { Interface: { MacAddress: macAddress } }
     },

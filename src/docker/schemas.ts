@@ -6,7 +6,7 @@ import { Type } from 'typebox'
 const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 // An id becomes part of device names and database keys; engines send 64 hex digits, other callers send words.
-const Id = Type.String({ pattern: '^[A-Za-z0-9_.-]{1,128}$' })
+const Id = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' })
 
 const Options = optional(Type.Record(Type.String(), Type.Unknown()))
 

@@ -9,12 +9,15 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { NetworkDriver } from '../driver/api'
 import { DriverError } from '../errors'
 import { createLogger } from '../log'
+import type { Operator } from './operator'
 import { recordingDriver } from './recording-driver'
 import type { Server } from './server'
 import { createServer } from './server'
 
 const N = 'a'.repeat(64)
 const E = 'b'.repeat(64)
+const nothing = (): Promise<readonly string[]> => Promise.resolve([])
+const operator: Operator = { differences: nothing, setPeers: nothing }
 const ids = JSON.stringify({ NetworkID: N, EndpointID: E })
 
 let dir: string
@@ -36,7 +39,14 @@ async function serve(answers: Partial<NetworkDriver> = {}, deadlineMs?: number) 
   const output = { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) }
   const driver = recordingDriver(answers)
   const log = createLogger({ level: 'debug', output })
-  const server = createServer({ driver, log, ...(deadlineMs !== undefined && { deadlineMs }) })
+  const server = createServer({
+    driver,
+    operator,
+    log,
+    ...(deadlineMs !== undefined && {
+      deadlinesMs: { standard: deadlineMs, createEndpoint: deadlineMs },
+    }),
+  })
   await listen(server)
   return { server, driver, lines }
 }
@@ -307,7 +317,7 @@ describe('listen', () => {
     await once(other, 'listening')
     ends.push(() => other.close())
     const log = createLogger({ level: 'error', output: { write: () => undefined } })
-    const server = createServer({ driver: recordingDriver(), log })
+    const server = createServer({ driver: recordingDriver(), operator, log })
     await expect(server.listen(socketPath)).rejects.toThrow(`another process serves ${socketPath}`)
     const [data] = (await once(await connect(), 'data')) as [Buffer]
     expect(data.toString()).toBe('other')

@@ -9,16 +9,23 @@ import type { NetworkDriver } from '../driver/api'
 import { shortId } from '../driver/names'
 import { DriverError, reasonOf } from '../errors'
 import type { LogFields, Logger } from '../log'
+import { onClosed } from './on-closed'
+import type { Operator } from './operator'
+import { addOperatorRoutes } from './operator'
+import type { Deadlines } from './routes'
 import { addRoutes } from './routes'
 
 const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json'
 const BODY_LIMIT_BYTES = 1 << 20
 
+/** Docker gives up after 30 s where it does at all, and then it is not told the reason. */
+const DEADLINES_MS: Deadlines = { standard: 10_000, createEndpoint: 27_000 }
+
 export interface ServerOptions {
   readonly driver: NetworkDriver
+  readonly operator: Operator
   readonly log: Logger
-  /** The longest that Docker waits for an answer, whatever the driver does. Default 10 000. */
-  readonly deadlineMs?: number
+  readonly deadlinesMs?: Deadlines
 }
 
 /** The HTTP server that Docker's engine talks to. */
@@ -35,7 +42,7 @@ export interface Server {
 }
 
 /** Serves `driver` by the rules of Docker's plugin transport; nothing listens yet. */
-export function createServer({ driver, log, deadlineMs = 10_000 }: ServerOptions): Server {
+export function createServer({ driver, operator, log, deadlinesMs = DEADLINES_MS }: ServerOptions): Server {
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     // Its own answer has no Err in it.
@@ -56,7 +63,9 @@ export function createServer({ driver, log, deadlineMs = 10_000 }: ServerOptions
   const underWay = new Set<ServerResponse>()
   app.addHook('onRequest', (_request, reply, done) => {
     underWay.add(reply.raw)
-    reply.raw.once('close', () => underWay.delete(reply.raw))
+    onClosed(reply.raw, () => {
+      underWay.delete(reply.raw)
+    })
     reply.type(CONTENT_TYPE)
     done()
   })
@@ -78,7 +87,8 @@ export function createServer({ driver, log, deadlineMs = 10_000 }: ServerOptions
   app.setNotFoundHandler((request, reply) => {
     reject(log, 404, `unknown method ${request.method} ${request.url}`, request, reply)
   })
-  addRoutes(app, driver, deadlineMs)
+  addRoutes(app, driver, deadlinesMs)
+  addOperatorRoutes(app, operator, deadlinesMs.standard)
 
   return {
     app,
@@ -88,7 +98,8 @@ export function createServer({ driver, log, deadlineMs = 10_000 }: ServerOptions
     },
     async close() {
       const closed = app.close()
-      while (underWay.size > 0) await Promise.all([...underWay].map((response) => once(response, 'close')))
+      const ends = [...underWay].map((response) => new Promise<void>((end) => void onClosed(response, end)))
+      await Promise.all(ends)
       app.server.closeAllConnections()
       await closed
     },

@@ -17,7 +17,14 @@ export interface TestServer {
 export function serve(answers?: Partial<NetworkDriver>): TestServer {
   const driver = recordingDriver(answers)
   const log = createLogger({ level: 'error', output: { write: () => undefined } })
-  const { app } = createServer({ driver, log })
+  const { app } = createServer({
+    driver,
+    operator: {
+      differences: () => Promise.resolve([]),
+      setPeers: () => Promise.resolve([]),
+    },
+    log,
+  })
   return {
     driver,
     async post(method, body = '') {

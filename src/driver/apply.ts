@@ -2,22 +2,27 @@ import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Clock } from './clock'
 import { desiredEndpoint, linkOwner } from './desired'
+import { isMirrorOutput, speakingOfBridge } from './endpoint-options'
 import type { KeyedLock } from './keyed-lock'
 import type { Links } from './links'
 import { lockKey } from './locks'
 import { bridgeNameFrom, gatewayPortNameFrom, idPieces, linkNamesFrom, shortId } from './names'
-import { bridgeSpec, refuseOverlapsWith } from './network'
+import { bridgeSpec } from './bridge'
+import { refuseOverlapsWith } from './network'
 import { parseNetworkOptions } from './options'
-import type { EndpointRecord, NetworkRecord } from './records'
-import { allNetworks, endpointChange, endpointRemoval, networkChange, networkRemoval } from './records'
+import type { PortGuards } from './port-guards'
+import { refuseUnguardable } from './port-guards'
+import type { EndpointRecord, NetworkRecord, Records } from './records'
+import { endpointChange, endpointRemoval, networkChange, networkRemoval } from './records'
 import type { Publisher } from './publisher'
 import type { Routing } from './routing'
-import type { BridgeSpec, Switch } from './switch'
+import type { BridgeSpec, PortSpec, Switch } from './switch'
+import type { NetworkUnderlay } from './underlay'
 
 /** What may not end with the request that began it: taking back what it made. */
 const UNDO_MS = 5_000
 
-export type NetworkPlan = Omit<NetworkRecord, 'bridge' | 'foreignBridge' | 'gatewayLink'>
+export type NetworkPlan = Omit<NetworkRecord, 'bridge' | 'foreignBridge' | 'gatewayLink' | 'tunnelMtu'>
 export type EndpointPlan = Omit<EndpointRecord, 'hostLink' | 'containerLink'>
 
 /**
@@ -25,11 +30,14 @@ export type EndpointPlan = Omit<EndpointRecord, 'hostLink' | 'containerLink'>
  * host; callers hold the lock of the network or endpoint they name.
  */
 export class Applier {
-  private readonly abandonedNetworks = new Set<string>()
+  private readonly abandoned = new Set<string>()
 
   constructor(
     private readonly ovs: Switch,
+    private readonly records: Records,
     private readonly links: Links,
+    private readonly underlay: NetworkUnderlay,
+    private readonly guards: PortGuards,
     private readonly routing: Routing,
     private readonly publisher: Publisher,
     private readonly locks: KeyedLock,
@@ -58,22 +66,28 @@ export class Applier {
       const observed = this.ovs.bridge(bridge)
       const links = await this.links.list(signal)
       if (observed === undefined && links.has(bridge)) throw DriverError.of('BRIDGE_NAME_TAKEN', [bridge])
+      const tunnelMtu = await this.underlay.check(plan, signal)
       const gatewayLink = chooseGatewayLink(plan, bridge, observed !== undefined, links)
       const record = {
         ...plan,
         bridge,
         foreignBridge: observed?.owned === false,
         ...(gatewayLink === undefined ? {} : { gatewayLink }),
+        ...(tunnelMtu === undefined ? {} : { tunnelMtu }),
       }
-      const spec = this.bridgeSpecWith(record)
-      refuseOverlapsWith(record, allNetworks(this.ovs.records()))
+      const spec = this.bridgeSpecOf(record)
+      refuseOverlapsWith(record, this.records.networks())
       try {
+        refuseUnguardable({ options: {} }, record, spec.datapath)
+        await this.underlay.ensureLinks(record, spec.datapath, signal)
         await this.ovs.ensureBridge(spec, networkChange(record), signal)
+        if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(bridge, signal)
+        await this.underlay.ensureMove(record, signal)
         await this.routing.ensure(record, signal)
         signal.throwIfAborted()
         return record
       } catch (error) {
-        this.abandonedNetworks.add(record.id)
+        this.abandon(record.id)
         await this.undo('network', record.id, (bounded) => this.forgetNetwork(record, bounded))
         throw error
       }
@@ -83,7 +97,18 @@ export class Applier {
   /** Idempotent: makes the bridge of a recorded network, and what routes it, be as they shall. */
   async applyNetwork(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     await this.applyBridge(record, signal)
+    await this.underlay.ensureMove(record, signal)
     await this.routing.ensure(record, signal)
+  }
+
+  /** As {@link applyNetwork}, where the tunnels' peers have changed; `options` as they would name them. */
+  async applyPeers(
+    record: NetworkRecord,
+    options: NetworkRecord['options'],
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.underlay.checkPeers({ options }, signal)
+    await this.applyNetwork(record, signal)
   }
 
   /** Idempotent: makes the bridge of a recorded network be as it shall. */
@@ -92,13 +117,28 @@ export class Applier {
       if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
         throw DriverError.of('BRIDGE_GONE', [record.bridge])
       }
-      await this.ovs.ensureBridge(this.bridgeSpecWith(record), networkChange(record), signal)
+      const spec = this.bridgeSpecOf(record)
+      await this.underlay.ensureLinks(record, spec.datapath, signal)
+      await this.ovs.ensureBridge(spec, networkChange(record), signal)
+      if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(record.bridge, signal)
     })
   }
 
-  /** True for networks whose create failed and could not be taken back then: Docker knows nothing of them. */
-  isAbandoned(networkId: string): boolean {
-    return this.abandonedNetworks.has(networkId)
+  /**
+   * Notes that Docker knows a network or an endpoint no longer, though it may be recorded still: a failed create, or a
+   * failed delete, which Docker logs and does not repeat. Reconcile takes back what is left.
+   */
+  abandon(id: string): void {
+    this.abandoned.add(id)
+  }
+
+  isAbandoned(id: string): boolean {
+    return this.abandoned.has(id)
+  }
+
+  /** Docker asks for it again. */
+  reclaim(id: string): void {
+    this.abandoned.delete(id)
   }
 
   /** Forgets the network, and removes its bridge if that is ours and the network was the last on it. */
@@ -111,33 +151,61 @@ export class Applier {
     return this.locks.run(lockKey.bridge(bridge), async () => {
       if (this.networksOn(bridge).length > 0) return false
       await this.ovs.removeBridge(bridge, undefined, signal)
+      if (this.ovs.bridge(bridge) === undefined) await this.links.removeUnheldTap(bridge, signal)
       return true
     })
   }
 
   private async forgetNetwork(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     const removal = networkRemoval(record.id)
-    const shared = this.networksOn(record.bridge).some(({ id }) => id !== record.id)
+    const sharers = this.networksOn(record.bridge).filter(({ id }) => id !== record.id)
+    const isLast = sharers.length === 0
     const { gatewayLink = '' } = record
-    if (shared || record.foreignBridge)
-      await this.ovs.removeGatewayPort(gatewayLink, record.id, removal, signal)
-    else await this.ovs.removeBridge(record.bridge, removal, signal)
+    if (isLast) await this.ovs.removeBridge(record.bridge, removal, signal)
+    else if (this.ovs.bridge(record.bridge) === undefined) await this.ovs.putRecord(removal, signal)
+    else await this.leaveBridge(record, sharers, signal)
+    const ownsBridge = isLast && !record.foreignBridge
+    // An ovs-vswitchd that was dead meanwhile knows nothing of them any more.
+    const devices = new Set([ownsBridge ? record.bridge : '', gatewayLink])
+    for (const device of devices) {
+      if (device !== '' && this.ovs.bridge(device) === undefined)
+        await this.links.removeUnheldTap(device, signal)
+    }
+    await this.underlay.remove(record, signal)
     await this.routing.remove(record, signal)
-    this.abandonedNetworks.delete(record.id)
+    this.reclaim(record.id)
   }
 
-  private bridgeSpecWith(record: NetworkRecord): BridgeSpec {
-    const sharers = this.networksOn(record.bridge).filter(({ id }) => id !== record.id)
-    const observed = this.ovs.bridge(record.bridge)
-    const spec = bridgeSpec(record.bridge, [...sharers, record], observed, this.ovs.defaultDatapath)
-    if (record.gatewayLink === undefined) return spec
-    const { vlan } = parseNetworkOptions(record.options)
-    const gatewayPort = {
-      name: record.gatewayLink,
-      networkId: record.id,
-      ...(vlan === undefined ? {} : { vlan }),
+  /** What is wrong with the ports of the other networks fails them, and not this one's end. */
+  private async leaveBridge(
+    { id, bridge }: NetworkRecord,
+    sharers: readonly NetworkRecord[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const spec = this.bridgeSpecFor(bridge, sharers, speakingOfBridge(this.records.endpoints()))
+      await this.ovs.ensureBridge(spec, networkRemoval(id), signal)
+    } catch (error) {
+      if (this.records.network(id) !== undefined) throw error
     }
-    return { ...spec, gatewayPort }
+  }
+
+  /**
+   * What the network's bridge shall be, for all the networks on it.
+   *
+   * @param speaking as {@link speakingOfBridge} gives them: who asks for many networks gives them once.
+   */
+  bridgeSpecOf(record: NetworkRecord, speaking = speakingOfBridge(this.records.endpoints())): BridgeSpec {
+    const sharers = this.networksOn(record.bridge).filter(({ id }) => id !== record.id)
+    return this.bridgeSpecFor(record.bridge, [...sharers, record], speaking)
+  }
+
+  private bridgeSpecFor(
+    bridge: string,
+    networks: readonly NetworkRecord[],
+    speaking: readonly EndpointRecord[],
+  ): BridgeSpec {
+    return bridgeSpec(bridge, networks, speaking, this.ovs.bridge(bridge), this.ovs.defaultDatapath)
   }
 
   /** Makes the endpoint's links and port and records it, all or nothing. */
@@ -155,6 +223,7 @@ export class Applier {
       } catch (error) {
         const taken = error instanceof DriverError && error.code === 'NAME_TAKEN'
         if (taken) continue
+        this.abandon(record.id)
         await this.undo('endpoint', record.id, (bounded) => this.withdrawEndpoint(record, bounded))
         throw error
       }
@@ -170,9 +239,23 @@ export class Applier {
     if (port !== undefined && port.endpointId !== record.id) {
       throw DriverError.of('NAME_TAKEN', [record.hostLink])
     }
+    refuseUnguardable(record, network, bridge.datapath)
     const desired = desiredEndpoint(record, network, bridge, this.ovs.userspaceSegmentation)
     await this.links.ensureVethPair(desired.veth, signal)
     await this.ovs.plugPort(desired.port, endpointChange(record), signal)
+    await this.checkRates(desired.port, signal)
+    // Either changes what the bridge shall be.
+    if (isMirrorOutput(record) || record.options['ovs.port.security'] !== undefined) {
+      await this.applyBridge(network, signal)
+    }
+    await this.guards.ensure(record, network, signal)
+  }
+
+  private async checkRates({ name, policing, egressRate }: PortSpec, signal: AbortSignal): Promise<void> {
+    if (policing === undefined && egressRate === undefined) return
+    const limits = await this.links.rateLimits(name, signal)
+    if (policing !== undefined && !limits.ingress) throw DriverError.of('RATE_FAILED', [name, 'policing'])
+    if (egressRate !== undefined && !limits.egress) throw DriverError.of('RATE_FAILED', [name, 'shaping'])
   }
 
   /**
@@ -183,18 +266,22 @@ export class Applier {
    */
   async withdrawEndpoint(record: EndpointRecord, signal: AbortSignal): Promise<void> {
     const outcomes = [
+      await settled(this.guards.remove(record, signal)),
       await settled(this.ovs.unplugPort(record.hostLink, record.id, endpointRemoval(record.id), signal)),
       await settled(this.links.removeLink(record.hostLink, linkOwner(record.id), signal)),
       await settled(this.publisher.withdraw(record, signal)),
     ]
     const failures = outcomes.filter((failure) => failure !== undefined)
+    if (failures.length === 0) this.reclaim(record.id)
+    const network = isMirrorOutput(record) ? this.records.network(record.networkId) : undefined
+    if (network !== undefined) await this.applyBridge(network, signal)
     if (failures.length > 1)
       throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
     for (const failure of failures) throw failure
   }
 
   private networksOn(bridge: string): readonly NetworkRecord[] {
-    return allNetworks(this.ovs.records()).filter((network) => network.bridge === bridge)
+    return this.records.networks().filter((network) => network.bridge === bridge)
   }
 
   /** What cannot be taken back now is left to reconcile; the user is told why the create failed, not the undo. */

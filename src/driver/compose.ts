@@ -3,19 +3,26 @@ import { Applier } from './apply'
 import type { Clock } from './clock'
 import { OvsNetworkDriver } from './driver'
 import type { Firewall } from './firewall'
+import type { FlowTables } from './flow-tables'
 import type { HostNetwork } from './host-network'
 import type { HostPorts } from './host-ports'
 import { KeyedLock } from './keyed-lock'
 import type { Links } from './links'
+import { PortGuards } from './port-guards'
 import { Publisher } from './publisher'
 import { Reconciler } from './reconcile'
+import { Records } from './records'
 import { Routing } from './routing'
 import type { Switch } from './switch'
+import { NetworkUnderlay } from './underlay'
+import type { UnderlayLinks } from './underlay-links'
 
 /** What the driver works with; each the only way to its part of the host. */
 export interface Host {
   readonly ovs: Switch
   readonly links: Links
+  readonly underlay: UnderlayLinks
+  readonly flows: FlowTables
   readonly network: HostNetwork
   readonly firewall: Firewall
   readonly ports: HostPorts
@@ -30,12 +37,15 @@ export function composeDriver(host: Host): {
 } {
   const { ovs, links, clock, log } = host
   const locks = new KeyedLock()
-  const routing = new Routing(ovs, host.network, host.firewall, locks, log)
-  const publisher = new Publisher(ovs, host.ports, routing, locks, clock, log)
-  const applier = new Applier(ovs, links, routing, publisher, locks, clock, log)
-  const driver = new OvsNetworkDriver(ovs, applier, publisher, locks, clock, log)
+  const records = new Records(() => ovs.records())
+  const routing = new Routing(ovs, records, host.network, host.firewall, locks, clock, log)
+  const underlay = new NetworkUnderlay(ovs, records, host.underlay, log)
+  const guards = new PortGuards(ovs, records, host.flows, log)
+  const publisher = new Publisher(records, host.ports, routing, locks, clock, log)
+  const applier = new Applier(ovs, records, links, underlay, guards, routing, publisher, locks, clock, log)
+  const driver = new OvsNetworkDriver(ovs, records, applier, publisher, locks, clock, log)
   const reconciler = new Reconciler(
-    { ovs, links, applier, routing, publisher, locks, clock, log },
+    { ovs, records, links, applier, underlay, guards, routing, publisher, locks, clock, log },
     driver.madeHere,
   )
   return { driver, reconciler }

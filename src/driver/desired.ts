@@ -2,8 +2,9 @@ import type { FilteredNetwork, PublishedPort } from './firewall'
 import type { GatewayLink } from './host-network'
 import type { HostPortRequest } from './host-ports'
 import type { VethPair } from './links'
-import { ETHERNET_MTU } from './network'
-import { parseEndpointOptions, parseNetworkOptions } from './options'
+import { portOptionsOf } from './endpoint-options'
+import { ETHERNET_MTU, mtuOf } from './mtu'
+import { parseNetworkOptions } from './options'
 import type { EndpointRecord, NetworkRecord, PublishedRecord } from './records'
 import { familyOf, isLoopback, plainAddress, realPools } from './subnets'
 import type { ObservedBridge, PortSpec } from './switch'
@@ -37,14 +38,14 @@ export function desiredEndpoint(
   bridge: ObservedBridge,
   userspaceSegmentation: boolean,
 ): DesiredEndpoint {
-  const options = parseNetworkOptions(network.options)
-  const vlan = parseEndpointOptions(endpoint.options).vlan ?? options.vlan
+  const { icc } = parseNetworkOptions(network.options)
+  const { vlan, trunks, vlanMode, ingressRate, ingressBurst, egressRate } = portOptionsOf(endpoint, network)
   const userspace = bridge.datapath === 'netdev'
   return {
     veth: {
       hostLink: endpoint.hostLink,
       containerLink: endpoint.containerLink,
-      mtu: options.mtu ?? bridge.mtu ?? ETHERNET_MTU,
+      mtu: mtuOf(network) ?? bridge.mtu ?? ETHERNET_MTU,
       macAddress: endpoint.macAddress,
       owner: linkOwner(endpoint.id),
       transmitOffload: !userspace || userspaceSegmentation,
@@ -55,8 +56,20 @@ export function desiredEndpoint(
       bridge: network.bridge,
       endpointId: endpoint.id,
       macAddress: endpoint.macAddress,
-      isolated: !options.icc,
+      isolated: !icc,
       ...(vlan === undefined ? {} : { vlan }),
+      ...(trunks === undefined ? {} : { trunks }),
+      ...(vlanMode === undefined ? {} : { vlanMode }),
+      ...(egressRate === undefined ? {} : { egressRate }),
+      // The kernel's policing comes after the packet sockets from which a userspace datapath reads.
+      ...(ingressRate === undefined || userspace
+        ? {}
+        : {
+            policing: {
+              rate: ingressRate,
+              ...(ingressBurst === undefined ? {} : { burst: ingressBurst }),
+            },
+          }),
     },
   }
 }
@@ -67,11 +80,10 @@ export function desiredGateway(
   bridgeMtu: number | undefined,
 ): GatewayLink | undefined {
   if (network.gatewayLink === undefined) return undefined
-  const { mtu } = parseNetworkOptions(network.options)
   return {
     name: network.gatewayLink,
     addresses: realPools([...network.ipv4, ...network.ipv6]).flatMap(({ gateway }) => gateway ?? []),
-    mtu: mtu ?? bridgeMtu ?? ETHERNET_MTU,
+    mtu: mtuOf(network) ?? bridgeMtu ?? ETHERNET_MTU,
   }
 }
 

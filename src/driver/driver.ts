@@ -13,6 +13,7 @@ import type {
   PublishRequest,
 } from './api'
 import type { Applier, NetworkPlan } from './apply'
+import { describeEndpoint } from './endpoint-info'
 import type { Clock } from './clock'
 import type { KeyedLock } from './keyed-lock'
 import { lockKey } from './locks'
@@ -22,8 +23,8 @@ import { gatewaysFor, isRouted, planNetwork } from './network'
 import { parseEndpointOptions, parseNetworkOptions } from './options'
 import type { Publisher } from './publisher'
 import { describePort } from './publisher'
-import type { EndpointRecord, NetworkRecord } from './records'
-import { allEndpoints, endpointChange, findEndpoint, findNetwork } from './records'
+import type { EndpointRecord, NetworkRecord, Records } from './records'
+import { endpointChange } from './records'
 import type { Switch } from './switch'
 
 const CONTAINER_LINK_PREFIX = 'eth'
@@ -34,6 +35,7 @@ export class OvsNetworkDriver implements NetworkDriver {
 
   constructor(
     private readonly ovs: Switch,
+    private readonly records: Records,
     private readonly applier: Applier,
     private readonly publisher: Publisher,
     private readonly locks: KeyedLock,
@@ -56,8 +58,9 @@ export class OvsNetworkDriver implements NetworkDriver {
     const plan = { id, options, internal, ipv4, ipv6 }
     await this.locks.run(lockKey.network(id), async () => {
       await this.ovs.whenAvailable(signal)
+      this.applier.reclaim(id)
       const started = this.clock.now()
-      const existing = findNetwork(this.ovs.records(), id)
+      const existing = this.records.network(id)
       if (existing !== undefined && !isSameNetwork(existing, plan)) {
         throw DriverError.of('NETWORK_EXISTS', [shortId(id)])
       }
@@ -68,36 +71,42 @@ export class OvsNetworkDriver implements NetworkDriver {
   }
 
   deleteNetwork(id: string, signal: AbortSignal): Promise<void> {
-    return this.locks.run(lockKey.network(id), async () => {
-      await this.ovs.whenAvailable(signal)
-      const started = this.clock.now()
-      const record = findNetwork(this.ovs.records(), id)
-      if (record === undefined) return
-      // Docker has forgotten them already, or it would not delete their network.
-      const orphans = allEndpoints(this.ovs.records()).filter(({ networkId }) => networkId === id)
-      for (const orphan of orphans) await this.withdrawEndpoint(orphan.id, signal)
-      await this.applier.withdrawNetwork(record, signal)
-      this.log.info('network deleted', {
-        network: shortId(id),
-        bridge: record.bridge,
-        ms: this.since(started),
-      })
+    return this.deleteOnce(id, async () => {
+      await this.locks.run(lockKey.network(id), () => this.withdrawNetwork(id, signal))
+    })
+  }
+
+  private async withdrawNetwork(id: string, signal: AbortSignal): Promise<void> {
+    await this.ovs.whenAvailable(signal)
+    const started = this.clock.now()
+    const record = this.records.network(id)
+    if (record === undefined) return
+    // Docker has forgotten them already, or it would not delete their network.
+    const orphans = this.records.endpoints().filter(({ networkId }) => networkId === id)
+    for (const orphan of orphans) await this.withdrawEndpoint(orphan.id, signal)
+    await this.applier.withdrawNetwork(record, signal)
+    this.log.info('network deleted', {
+      network: shortId(id),
+      bridge: record.bridge,
+      ms: this.since(started),
     })
   }
 
   async createEndpoint(request: CreateEndpointRequest, signal: AbortSignal): Promise<CreatedEndpoint> {
     parseEndpointOptions(request.options)
     return this.locks.run(lockKey.endpoint(request.endpointId), async () => {
-      await this.ovs.whenAvailable(signal)
+      // At boot Docker starts each container with a restart policy once.
+      await this.ovs.whenAvailable(signal, 'boot')
+      this.applier.reclaim(request.endpointId)
       const started = this.clock.now()
-      const network = findNetwork(this.ovs.records(), request.networkId)
+      const network = this.records.network(request.networkId)
       if (network === undefined) throw DriverError.of('NETWORK_UNKNOWN', [shortId(request.networkId)])
       this.ownWork.add(request.endpointId)
       const { endpointId: id, macAddress: asked, bindings, ...rest } = request
       const macAddress = asked ?? deriveMacAddress(request)
       const unpublishable = isRouted(network) ? [] : containerPorts(bindings)
       const plan = { ...rest, id, macAddress, joined: false, published: [], unpublishable }
-      const existing = findEndpoint(this.ovs.records(), id)
+      const existing = this.records.endpoint(id)
       const record =
         existing === undefined
           ? await this.applier.createEndpoint(plan, network, signal)
@@ -118,23 +127,10 @@ export class OvsNetworkDriver implements NetworkDriver {
   }
 
   endpointInfo({ endpointId }: EndpointRef): EndpointInfo {
-    const record = findEndpoint(this.ovs.records(), endpointId)
+    const record = this.records.endpoint(endpointId)
     if (record === undefined) return {}
-    const port = this.ovs.port(record.hostLink)
-    const { hostLink, macAddress, ipv4Address, ipv6Address, published, unpublishable } = record
-    return {
-      port: hostLink,
-      mac: macAddress,
-      ...(ipv4Address === undefined ? {} : { ipv4: ipv4Address }),
-      ...(ipv6Address === undefined ? {} : { ipv6: ipv6Address }),
-      ...(port === undefined ? {} : { bridge: port.bridge }),
-      ...(port?.ofport === undefined ? {} : { ofport: port.ofport }),
-      ...(port?.vlan === undefined ? {} : { vlan: port.vlan }),
-      ...(published.length === 0 ? {} : { ports: published.map(describePort).join(', ') }),
-      ...(unpublishable.length === 0
-        ? {}
-        : { warning: DriverError.of('PUBLISH_UNSUPPORTED', [unpublishable]).message }),
-    }
+    const network = this.records.network(record.networkId)
+    return describeEndpoint(record, network, this.ovs.port(record.hostLink))
   }
 
   join(endpoint: EndpointRef, signal: AbortSignal): Promise<JoinResult> {
@@ -157,7 +153,7 @@ export class OvsNetworkDriver implements NetworkDriver {
   leave({ endpointId }: EndpointRef, signal: AbortSignal): Promise<void> {
     return this.locks.run(lockKey.endpoint(endpointId), async () => {
       await this.ovs.whenAvailable(signal)
-      const record = findEndpoint(this.ovs.records(), endpointId)
+      const record = this.records.endpoint(endpointId)
       if (record === undefined) return
       // Docker does not always revoke the ports first: never where it has restarted in between.
       await this.publisher.withdraw(record, signal)
@@ -167,8 +163,20 @@ export class OvsNetworkDriver implements NetworkDriver {
   }
 
   async deleteEndpoint({ endpointId }: EndpointRef, signal: AbortSignal): Promise<void> {
-    await this.ovs.whenAvailable(signal)
-    await this.withdrawEndpoint(endpointId, signal)
+    await this.deleteOnce(endpointId, async () => {
+      await this.ovs.whenAvailable(signal)
+      await this.withdrawEndpoint(endpointId, signal)
+    })
+  }
+
+  /** Docker takes what it deletes for gone, whatever the answer. */
+  private async deleteOnce(id: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.applier.abandon(id)
+      throw error
+    }
   }
 
   async publish({ bindings, ...endpoint }: PublishRequest, signal: AbortSignal): Promise<void> {
@@ -187,10 +195,25 @@ export class OvsNetworkDriver implements NetworkDriver {
   unpublish({ endpointId }: EndpointRef, signal: AbortSignal): Promise<void> {
     return this.locks.run(lockKey.endpoint(endpointId), async () => {
       await this.ovs.whenAvailable(signal)
-      const record = findEndpoint(this.ovs.records(), endpointId)
+      const record = this.records.endpoint(endpointId)
       if (record === undefined || record.published.length === 0) return
       await this.publisher.withdraw(record, signal)
       this.log.info('ports withdrawn', describe(record))
+    })
+  }
+
+  /** Gives a network's tunnels other peers. @param prefix of the network's id. */
+  async setPeers(prefix: string, peers: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+    await this.ovs.whenAvailable(signal)
+    const [found, ...others] = this.records.networks().filter(({ id }) => id.startsWith(prefix))
+    if (found === undefined || others.length > 0) throw DriverError.of('NETWORK_UNKNOWN', [shortId(prefix)])
+    return this.locks.run(lockKey.network(found.id), async () => {
+      // The same checks as when the network was made.
+      const options = { ...found.options, 'ovs.bridge.peers': peers.join(',') }
+      const parsed = parseNetworkOptions(options).peers ?? []
+      await this.applier.applyPeers({ ...found, peers: parsed }, options, signal)
+      this.log.info('peers changed', { network: shortId(found.id), peers: parsed })
+      return parsed
     })
   }
 
@@ -198,7 +221,7 @@ export class OvsNetworkDriver implements NetworkDriver {
     return this.locks.run(lockKey.endpoint(id), async () => {
       const started = this.clock.now()
       this.ownWork.delete(id)
-      const record = findEndpoint(this.ovs.records(), id)
+      const record = this.records.endpoint(id)
       if (record === undefined) return
       await this.applier.withdrawEndpoint(record, signal)
       this.log.info('endpoint deleted', { ...describe(record), ms: this.since(started) })
@@ -206,8 +229,8 @@ export class OvsNetworkDriver implements NetworkDriver {
   }
 
   private find({ networkId, endpointId }: EndpointRef): { record: EndpointRecord; network: NetworkRecord } {
-    const record = findEndpoint(this.ovs.records(), endpointId)
-    const network = findNetwork(this.ovs.records(), networkId)
+    const record = this.records.endpoint(endpointId)
+    const network = this.records.network(networkId)
     if (network === undefined) throw DriverError.of('NETWORK_UNKNOWN', [shortId(networkId)])
     if (record?.networkId !== networkId) {
       throw DriverError.of('ENDPOINT_UNKNOWN', [shortId(endpointId), shortId(networkId)])

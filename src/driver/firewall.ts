@@ -50,6 +50,8 @@ export interface Firewall {
   publish(network: FilteredNetwork, ports: readonly PublishedPort[], signal: AbortSignal): Promise<void>
   /** Removes ports, and what the kernel remembers of their flows; those that are gone are no error. */
   unpublish(network: FilteredNetwork, ports: readonly PublishedPort[], signal: AbortSignal): Promise<void>
+  /** What {@link reconcile} would put right. */
+  differences(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]>
   /**
    * Compares what the host has with what all the networks together shall have, and puts it right: rules that were
    * flushed, changed, out of place, or of networks that are no more.

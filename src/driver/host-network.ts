@@ -10,12 +10,20 @@ export interface GatewayLink {
 /** Kernel settings of the host, by their path under /proc/sys/net with slashes: `ipv4/ip_forward`. */
 export type SysctlValues = ReadonlyMap<string, string>
 
+/** The families that this host shall forward. */
+export interface ForwardedFamilies {
+  readonly ipv4: boolean
+  readonly ipv6: boolean
+}
+
 /** The host's own stack: addresses of gateway links, and forwarding. All verbs are idempotent. */
 export interface HostNetwork {
   /** Link up, with these addresses; IPv6 ones usable at once (no duplicate address detection). */
   ensureGateway(gateway: GatewayLink, signal: AbortSignal): Promise<void>
   /** Those of the gateways that are not as they shall be, in one look at the host. */
   differing(gateways: readonly GatewayLink[], signal: AbortSignal): Promise<readonly GatewayLink[]>
+  /** The settings that {@link ensureForwarding} would change, with the values it would give them. */
+  missingForwarding(families: ForwardedFamilies): Promise<SysctlValues>
   /**
    * Turns on forwarding for the families asked for, and nothing more: `ipv4/ip_forward`; `ipv6/conf/all/forwarding`,
    * before which each link that accepts router advertisements is told to go on doing so (`accept_ra` 2), since the
@@ -23,7 +31,7 @@ export interface HostNetwork {
    *
    * @returns every setting that was changed, with its value before; empty where all was so already.
    */
-  ensureForwarding(families: { readonly ipv4: boolean; readonly ipv6: boolean }): Promise<SysctlValues>
+  ensureForwarding(families: ForwardedFamilies): Promise<SysctlValues>
   /** Puts settings back. One that is gone or no longer has the value that we gave it is left alone. */
   restore(values: SysctlValues): Promise<void>
 }

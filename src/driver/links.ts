@@ -35,13 +35,28 @@ export interface VethPair {
   readonly bypassHostStack: boolean
 }
 
+/** Of one link, seen from the switch. */
+export interface RateLimits {
+  readonly ingress: boolean
+  readonly egress: boolean
+}
+
 /** The kernel's links. All verbs are idempotent. */
 export interface Links {
   list(signal: AbortSignal): Promise<ReadonlyMap<string, Link>>
+  /** One of them; `undefined` where there is none of that name. */
+  find(name: string, signal: AbortSignal): Promise<Link | undefined>
   /** Atomic: what fails on the way leaves no link of the pair behind, if this call made it. */
   ensureVethPair(pair: VethPair, signal: AbortSignal): Promise<void>
   /** Succeeds where the link is gone; deleting either end deletes both. Refuses a link of another owner. */
   removeLink(name: string, owner: string, signal: AbortSignal): Promise<void>
+  /** What the kernel really limits on a link: Open vSwitch reports no error where the kernel cannot. */
+  rateLimits(name: string, signal: AbortSignal): Promise<RateLimits>
+  /**
+   * Removes the device of a bridge or gateway port that an ovs-vswitchd left when it died. One that a process holds
+   * stays, and what is gone is no error.
+   */
+  removeUnheldTap(name: string, signal: AbortSignal): Promise<void>
   /** Removes what the driver keeps outside of links for links that are gone. */
   sweep(signal: AbortSignal): Promise<void>
 }

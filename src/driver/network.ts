@@ -1,18 +1,14 @@
 import ipaddr from 'ipaddr.js'
 import { DriverError } from '../errors'
 import type { AddressPool, CreateNetworkRequest } from './api'
-import { bridgeMacAddress } from './mac-address'
 import type { NetworkOptions } from './options'
 import { parseNetworkOptions } from './options'
 import { shortId } from './names'
 import type { EndpointRecord, NetworkRecord } from './records'
 import { isHostAddressIn, plainAddress, realPools, subnetsOverlap } from './subnets'
-import type { BridgeSpec, DatapathType, ObservedBridge } from './switch'
 
 /** RFC 8200 section 5: every link that carries IPv6 has an MTU of at least 1280 bytes. */
 const IPV6_MINIMUM_MTU = 1280
-
-export const ETHERNET_MTU = 1500
 
 /**
  * What a network shall be, apart from the name of its bridge. Pure; nothing has been touched yet.
@@ -99,54 +95,4 @@ function gatewayInSubnetOf(address: string | undefined, pools: readonly AddressP
     return subnet.kind() === ip.kind() && ip.match(subnet, length)
   })
   return home?.gateway === undefined ? undefined : plainAddress(home.gateway)
-}
-
-/**
- * What the bridge of `networks` shall be, given how it is now. Bridge-level options must agree among the networks of
- * one bridge; who names none takes what another named. An existing bridge keeps its datapath where the host still has
- * it: a change would cut every container off.
- *
- * @param networks all networks of this bridge; at least one.
- * @throws DriverError `BRIDGE_OPTION_CONFLICT` or `FOREIGN_BRIDGE_CONFLICT`.
- */
-export function bridgeSpec(
-  name: string,
-  networks: readonly NetworkRecord[],
-  observed: ObservedBridge | undefined,
-  hostDefault: DatapathType,
-): Omit<BridgeSpec, 'gatewayPort'> {
-  const mtu = agreed(name, networks, 'mtu')
-  const userspace = agreed(name, networks, 'userspace')
-  const macAddress = bridgeMacAddress(networks[0]?.id ?? name)
-  const asked = userspace === undefined ? undefined : userspace ? 'netdev' : 'system'
-  if (observed?.owned === false) {
-    if (asked !== undefined && asked !== observed.datapath) {
-      throw DriverError.of('FOREIGN_BRIDGE_CONFLICT', [name, observed.datapath, String(userspace)])
-    }
-    return { name, datapath: observed.datapath, mtu: mtu ?? observed.mtu ?? ETHERNET_MTU, macAddress }
-  }
-  const kept = observed?.datapath === 'system' && hostDefault === 'netdev' ? undefined : observed?.datapath
-  return { name, datapath: asked ?? kept ?? hostDefault, mtu: mtu ?? ETHERNET_MTU, macAddress }
-}
-
-/** The one value of a bridge-level option that the networks of a bridge name, if any names it. */
-function agreed<Key extends 'mtu' | 'userspace'>(
-  bridge: string,
-  networks: readonly NetworkRecord[],
-  option: Key,
-): NetworkOptions[Key] | undefined {
-  const [first, ...others] = networks
-    .map(({ id, options }) => ({ id, value: parseNetworkOptions(options)[option] }))
-    .filter(({ value }) => value !== undefined)
-  const other = others.find(({ value }) => value !== first?.value)
-  if (first !== undefined && other !== undefined) {
-    throw DriverError.of('BRIDGE_OPTION_CONFLICT', [
-      bridge,
-      `ovs.bridge.${option}`,
-      String(other.value),
-      shortId(first.id),
-      String(first.value),
-    ])
-  }
-  return first?.value
 }

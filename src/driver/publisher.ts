@@ -8,10 +8,8 @@ import type { HostPorts } from './host-ports'
 import type { KeyedLock } from './keyed-lock'
 import { lockKey } from './locks'
 import { shortId } from './names'
-import type { EndpointRecord, NetworkRecord, PublishedRecord } from './records'
-import { allEndpoints, findEndpoint } from './records'
+import type { EndpointRecord, NetworkRecord, PublishedRecord, Records } from './records'
 import type { Routing } from './routing'
-import type { Switch } from './switch'
 
 /** What may not end with the request that began it: taking back what it made. */
 const UNDO_MS = 5_000
@@ -22,7 +20,7 @@ export class Publisher {
   private readonly unheld = new Set<string>()
 
   constructor(
-    private readonly ovs: Switch,
+    private readonly records: Records,
     private readonly ports: HostPorts,
     private readonly routing: Routing,
     private readonly locks: KeyedLock,
@@ -68,12 +66,12 @@ export class Publisher {
 
   /** Holds what the records say and nobody holds, and releases what they no longer say. */
   async reconcile(): Promise<void> {
-    const recorded = allEndpoints(this.ovs.records()).filter(({ published }) => published.length > 0)
+    const recorded = this.records.endpoints().filter(({ published }) => published.length > 0)
     const ids = new Set([...this.ports.holders(), ...recorded.map(({ id }) => id)])
     for (const id of ids) {
       // A request holds ports before it records them, and has the lock meanwhile.
       await this.locks.run(lockKey.endpoint(id), async () => {
-        const endpoint = findEndpoint(this.ovs.records(), id)
+        const endpoint = this.records.endpoint(id)
         if (endpoint === undefined || endpoint.published.length === 0) await this.ports.release(id)
         else await this.holdAgain(endpoint)
       })

@@ -2,35 +2,39 @@ import { reasonOf } from '../errors'
 import type { Logger } from '../log'
 import type { Applier } from './apply'
 import type { Clock } from './clock'
-import { desiredEndpoint, endpointOfOwner, linkOwner } from './desired'
+import { linkOwner } from './desired'
+import { inParallel } from './in-parallel'
+import { JoinGrace } from './join-grace'
 import type { KeyedLock } from './keyed-lock'
-import type { Link, Links } from './links'
+import type { Links } from './links'
 import { lockKey } from './locks'
 import { shortId } from './names'
+import type { PortGuards } from './port-guards'
 import type { Publisher } from './publisher'
-import type { EndpointRecord } from './records'
-import { allEndpoints, allNetworks, endpointRemoval, findEndpoint, findNetwork } from './records'
+import type { EndpointRecord, NetworkRecord, Records } from './records'
+import { endpointRemoval } from './records'
 import type { Routing } from './routing'
+import type { Difference } from './survey'
+import { describeDifference, Survey } from './survey'
 import type { Switch } from './switch'
+import type { NetworkUnderlay } from './underlay'
 
 /** What the database announces by itself needs no period; links, addresses and filters do. */
 const PERIOD_MS = 4_000
 
-const TIMER_SLACK_MS = 50
-
 /** One round may take this long; what it did not reach is the next round's. */
 const ROUND_MS = 60_000
 
-/**
- * How long an endpoint may wait for its Join. Docker sends Join right after CreateEndpoint and retries for a few
- * seconds when the driver restarts in between, so who finds an endpoint at start-up waits less than who made it.
- */
-const JOIN_GRACE_MS = { inherited: 3_000, created: 60_000 } as const
+/** Enough for changes to share transactions of the switch, and not so many processes at once that requests starve. */
+const AT_ONCE = 32
 
 export interface ReconcilerParts {
   readonly ovs: Switch
+  readonly records: Records
   readonly links: Links
   readonly applier: Applier
+  readonly underlay: NetworkUnderlay
+  readonly guards: PortGuards
   readonly routing: Routing
   readonly publisher: Publisher
   readonly locks: KeyedLock
@@ -43,7 +47,8 @@ export interface ReconcilerParts {
  * removed, what is not ours stays. Each difference is looked at again under its lock, since requests go on meanwhile.
  */
 export class Reconciler {
-  private readonly unjoinedSince = new Map<string, number>()
+  private readonly joinGrace: JoinGrace
+  private readonly survey: Survey
   private round: 'idle' | 'running' | 'again' = 'idle'
   private isSwept = false
   private hasFailed = false
@@ -51,8 +56,13 @@ export class Reconciler {
   constructor(
     private readonly parts: ReconcilerParts,
     /** Endpoints that this process made itself, as against those it found. */
-    private readonly isOwnWork: (endpointId: string) => boolean,
-  ) {}
+    isOwnWork: (endpointId: string) => boolean,
+  ) {
+    this.joinGrace = new JoinGrace(parts.clock, isOwnWork)
+    this.survey = new Survey(parts.ovs, parts.records, parts.applier, (endpoint, isLinkHere) =>
+      this.joinGrace.isOverdue(endpoint, isLinkHere, this.trigger),
+    )
+  }
 
   private readonly trigger = (): void => void this.runCoalesced()
 
@@ -89,145 +99,123 @@ export class Reconciler {
 
   /** One round. What fails for one network or endpoint is logged, and tried again in the next. */
   async run(): Promise<void> {
-    if (!this.parts.ovs.available || this.isIdle()) return
+    const { ovs, records, links, underlay, guards, routing, publisher, clock } = this.parts
+    if (!ovs.available) return
+    const isEmpty = records.networks().length === 0 && records.endpoints().length === 0
+    // Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at.
+    if (isEmpty && this.isSwept) return
     this.hasFailed = false
-    const signal = this.parts.clock.deadline(ROUND_MS)
-    const links = await this.parts.links.list(signal)
-    await this.mendNetworks(signal)
-    await this.attempt('routing', 'host', () => this.parts.routing.reconcile(signal))
-    const endpoints = allEndpoints(this.parts.ovs.records())
-    await Promise.all(endpoints.map((record) => this.mendEndpoint(record, links, signal)))
-    this.forgetAllBut(endpoints)
-    await this.sweep(links, signal)
-    await this.parts.links.sweep(signal)
-    await this.parts.publisher.reconcile()
-    this.isSwept = !this.hasFailed
+    const signal = clock.deadline(ROUND_MS)
+    await this.mendAll(this.survey.networks(), signal)
+    await this.attempt('underlay', 'host', () => underlay.reconcile(signal))
+    await this.attempt('routing', 'host', () => routing.reconcile(signal))
+    const endpoints = records.endpoints()
+    this.joinGrace.forgetAllBut(endpoints)
+    const observed = await links.list(signal)
+    await this.mendAll(this.survey.endpoints(endpoints, observed), signal)
+    await this.attempt('flows', 'host', () => guards.reconcile(signal))
+    await this.mendAll(this.survey.strays(observed), signal)
+    await links.sweep(signal)
+    await publisher.reconcile()
+    this.isSwept = isEmpty && !this.hasFailed
   }
 
-  /** Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at. */
-  private isIdle(): boolean {
-    const { ovs } = this.parts
-    const isEmpty = allNetworks(ovs.records()).length === 0 && allEndpoints(ovs.records()).length === 0
-    if (!isEmpty) this.isSwept = false
-    return isEmpty && this.isSwept
+  /** What a round would put right now, one line each; changes nothing. What requests are about to do shows as well. */
+  async differences(signal: AbortSignal): Promise<readonly string[]> {
+    const { ovs, records, links, underlay, guards, routing } = this.parts
+    await ovs.whenAvailable(signal)
+    const endpoints = records.endpoints()
+    const observed = await links.list(signal)
+    return [
+      ...this.survey.networks().map(describeDifference),
+      ...(await underlay.differences(signal)),
+      ...(await routing.differences(signal)),
+      ...this.survey.endpoints(endpoints, observed).map(describeDifference),
+      ...(await guards.differences(signal)),
+      ...this.survey.strays(observed).map(describeDifference),
+    ]
   }
 
-  private async mendNetworks(signal: AbortSignal): Promise<void> {
-    for (const { id } of allNetworks(this.parts.ovs.records())) {
-      await this.locked('network', id, lockKey.network(id), async () => {
-        const record = findNetwork(this.parts.ovs.records(), id)
-        if (record === undefined) return
-        if (this.parts.applier.isAbandoned(id)) await this.parts.applier.withdrawNetwork(record, signal)
-        else await this.parts.applier.applyBridge(record, signal)
-      })
+  private mendAll(differences: readonly Difference[], signal: AbortSignal): Promise<void> {
+    return inParallel(differences, AT_ONCE, (difference) => this.mend(difference, signal))
+  }
+
+  private mend(difference: Difference, signal: AbortSignal): Promise<void> {
+    switch (difference.kind) {
+      case 'network':
+      case 'abandoned network':
+        return this.mendNetwork(difference.record, difference.details, signal)
+      case 'endpoint':
+      case 'endpoint without a container':
+        return this.mendEndpoint(difference.record, difference.kind, difference.details, signal)
+      case 'stray port':
+      case 'stray link':
+        return this.sweepEndpointPart(difference.kind, difference.name, difference.endpointId, signal)
+      case 'stray bridge':
+        return this.sweepBridge(difference.name, signal)
     }
   }
 
-  private async mendEndpoint(
-    found: EndpointRecord,
-    links: ReadonlyMap<string, Link>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (!this.needsWork(found, links)) return
-    await this.locked('endpoint', found.id, lockKey.endpoint(found.id), async () => {
-      const record = findEndpoint(this.parts.ovs.records(), found.id)
+  private mendNetwork({ id }: NetworkRecord, details: readonly string[], signal: AbortSignal): Promise<void> {
+    const { records, applier, log } = this.parts
+    return this.locked('network', id, lockKey.network(id), async () => {
+      const record = records.network(id)
       if (record === undefined) return
-      const network = findNetwork(this.parts.ovs.records(), record.networkId)
-      const current = await this.parts.links.list(signal)
-      if (network === undefined || this.isAbandoned(record, current)) {
-        await this.parts.applier.withdrawEndpoint(record, signal)
-        this.parts.log.info('endpoint without a container removed', describe(record))
-      } else if (this.needsWork(record, current)) {
-        await this.parts.applier.applyEndpoint(record, network, signal)
-        this.parts.log.info('endpoint put right', describe(record))
+      const { bridge } = record
+      if (applier.isAbandoned(id)) {
+        await applier.withdrawNetwork(record, signal)
+        log.info('network that Docker gave up removed', { network: shortId(id), bridge })
+      } else {
+        await applier.applyBridge(record, signal)
+        log.info('network put right', { network: shortId(id), bridge, details })
       }
     })
   }
 
-  /** The kernel deletes a pair with the container's namespace, so an endpoint without its link has no container. */
-  private isAbandoned(record: EndpointRecord, links: ReadonlyMap<string, Link>): boolean {
-    return links.get(record.hostLink)?.owner !== linkOwner(record.id) || this.isOverdue(record)
-  }
-
-  private isOverdue({ id, joined }: EndpointRecord): boolean {
-    if (joined) {
-      this.unjoinedSince.delete(id)
-      return false
-    }
-    const grace = this.isOwnWork(id) ? JOIN_GRACE_MS.created : JOIN_GRACE_MS.inherited
-    const since = this.unjoinedSince.get(id)
-    if (since !== undefined) return this.parts.clock.now() - since >= grace
-    this.unjoinedSince.set(id, this.parts.clock.now())
-    // A timer may fire a little before the clock has counted its time.
-    this.parts.clock.after(grace + TIMER_SLACK_MS, this.trigger)
-    return false
-  }
-
-  private forgetAllBut(endpoints: readonly EndpointRecord[]): void {
-    const kept = new Set(endpoints.map(({ id }) => id))
-    for (const id of this.unjoinedSince.keys()) if (!kept.has(id)) this.unjoinedSince.delete(id)
-  }
-
-  private needsWork(record: EndpointRecord, links: ReadonlyMap<string, Link>): boolean {
-    const network = findNetwork(this.parts.ovs.records(), record.networkId)
-    const bridge = network === undefined ? undefined : this.parts.ovs.bridge(network.bridge)
-    if (network === undefined || bridge === undefined || this.isAbandoned(record, links)) return true
-    const { veth, port } = desiredEndpoint(record, network, bridge, this.parts.ovs.userspaceSegmentation)
-    const link = links.get(veth.hostLink)
-    const observed = this.parts.ovs.port(port.name)
-    return (
-      link?.up !== true ||
-      link.mtu !== veth.mtu ||
-      link.bypassesHostStack !== veth.bypassHostStack ||
-      observed?.bridge !== port.bridge ||
-      observed.vlan !== port.vlan ||
-      observed.isolated !== port.isolated ||
-      observed.error !== undefined
-    )
-  }
-
-  /** Removes what carries our mark and no record names. */
-  private async sweep(links: ReadonlyMap<string, Link>, signal: AbortSignal): Promise<void> {
-    for (const { name, endpointId } of this.parts.ovs.ownedPorts()) {
-      await this.sweepEndpointPart(endpointId, 'port', name, () =>
-        this.parts.ovs.unplugPort(name, endpointId, endpointRemoval(endpointId), signal),
-      )
-    }
-    for (const { name, owner } of links.values()) {
-      const endpointId = endpointOfOwner(owner)
-      if (endpointId === undefined) continue
-      await this.sweepEndpointPart(endpointId, 'link', name, () =>
-        this.parts.links.removeLink(name, linkOwner(endpointId), signal),
-      )
-    }
-    for (const { name, networkId } of this.parts.ovs.ownedGatewayPorts()) {
-      if (findNetwork(this.parts.ovs.records(), networkId) !== undefined) continue
-      await this.locked('gateway port', name, lockKey.network(networkId), async () => {
-        if (findNetwork(this.parts.ovs.records(), networkId) !== undefined) return
-        await this.parts.ovs.removeGatewayPort(name, networkId, undefined, signal)
-        this.parts.log.info('gateway port without a network removed', { port: name })
-      })
-    }
-    for (const { name } of this.parts.ovs.ownedBridges()) {
-      await this.attempt('bridge', name, async () => {
-        if (await this.parts.applier.removeUnusedBridge(name, signal)) {
-          this.parts.log.info('bridge without a network removed', { bridge: name })
-        }
-      })
-    }
+  private mendEndpoint(
+    { id, hostLink, containerLink }: EndpointRecord,
+    kind: 'endpoint' | 'endpoint without a container',
+    details: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { records, applier, links, log } = this.parts
+    return this.locked('endpoint', id, lockKey.endpoint(id), async () => {
+      const record = records.endpoint(id)
+      const network = record === undefined ? undefined : records.network(record.networkId)
+      if (record === undefined) return
+      if (kind === 'endpoint' && network !== undefined) {
+        await applier.applyEndpoint(record, network, signal)
+        log.info('endpoint put right', { ...describe(record), details })
+        return
+      }
+      // A request may have made the link anew, or let a container join, since the list was made.
+      const ends = await Promise.all([hostLink, containerLink].map((name) => links.find(name, signal)))
+      const current = new Map(ends.flatMap((link) => (link === undefined ? [] : [[link.name, link]])))
+      if (this.survey.endpoint(record, current)?.kind !== 'endpoint without a container') return
+      await applier.withdrawEndpoint(record, signal)
+      log.info('endpoint without a container removed', { ...describe(record), details })
+    })
   }
 
   private async sweepEndpointPart(
-    endpointId: string,
-    part: 'port' | 'link',
+    kind: 'stray port' | 'stray link',
     name: string,
-    remove: () => Promise<void>,
+    endpointId: string,
+    signal: AbortSignal,
   ): Promise<void> {
-    if (findEndpoint(this.parts.ovs.records(), endpointId) !== undefined) return
-    await this.locked(part, name, lockKey.endpoint(endpointId), async () => {
-      if (findEndpoint(this.parts.ovs.records(), endpointId) !== undefined) return
-      await remove()
-      this.parts.log.info(`${part} without an endpoint removed`, { [part]: name })
+    const { ovs, links, records, log } = this.parts
+    await this.locked(kind, name, lockKey.endpoint(endpointId), async () => {
+      if (records.endpoint(endpointId) !== undefined) return
+      if (kind === 'stray port') await ovs.unplugPort(name, endpointId, endpointRemoval(endpointId), signal)
+      else await links.removeLink(name, linkOwner(endpointId), signal)
+      log.info(`${kind} removed`, { name })
+    })
+  }
+
+  private sweepBridge(name: string, signal: AbortSignal): Promise<void> {
+    return this.attempt('bridge', name, async () => {
+      if (!(await this.parts.applier.removeUnusedBridge(name, signal))) return
+      this.parts.log.info('stray bridge removed', { name })
     })
   }
 

@@ -1,4 +1,5 @@
 import type { AddressPool, TransportProtocol } from './api'
+import type { HostConfiguration } from './underlay-links'
 
 /**
  * What should be, as it is kept in OVSDB (`Open_vSwitch.external_ids`, one key per record): it lives and dies with the
@@ -11,6 +12,10 @@ export interface NetworkRecord {
   readonly foreignBridge: boolean
   /** nat, routed: the link that holds the gateway addresses, which is the bridge itself or a port of the network's own. */
   readonly gatewayLink?: string
+  /** What the underlay left for packets when the network was made, in bytes; absent without a tunnel. */
+  readonly tunnelMtu?: number
+  /** The hosts that the network spans, where they were changed after it was made. */
+  readonly peers?: readonly string[]
   /** The user's `-o` pairs as given. */
   readonly options: Readonly<Record<string, string>>
   readonly internal: boolean
@@ -56,6 +61,13 @@ export type RecordTexts = ReadonlyMap<string, string>
 const NETWORK_PREFIX = 'dovesnap-network-'
 const ENDPOINT_PREFIX = 'dovesnap-endpoint-'
 const SYSCTL_PREFIX = 'dovesnap-sysctl-'
+const MOVED_PREFIX = 'dovesnap-moved-'
+
+/** What the host's own stack had on a NIC before it was given to a bridge. */
+export interface MovedRecord {
+  readonly bridge: string
+  readonly configuration: HostConfiguration
+}
 
 export function networkChange(record: NetworkRecord): RecordChange {
   return { key: NETWORK_PREFIX + record.id, value: JSON.stringify(record) }
@@ -73,44 +85,73 @@ export function endpointRemoval(id: string): RecordChange {
   return { key: ENDPOINT_PREFIX + id, value: undefined }
 }
 
-export function findNetwork(texts: RecordTexts, id: string): NetworkRecord | undefined {
-  return parsed(texts.get(NETWORK_PREFIX + id), parseNetwork)
-}
-
-export function findEndpoint(texts: RecordTexts, id: string): EndpointRecord | undefined {
-  return parsed(texts.get(ENDPOINT_PREFIX + id), parseEndpoint)
-}
-
-export function allNetworks(texts: RecordTexts): readonly NetworkRecord[] {
-  return allWithPrefix(texts, NETWORK_PREFIX, parseNetwork)
-}
-
-export function allEndpoints(texts: RecordTexts): readonly EndpointRecord[] {
-  return allWithPrefix(texts, ENDPOINT_PREFIX, parseEndpoint)
-}
-
 /** A kernel setting that the driver changed, with its value before; `undefined` once it is put back. */
 export function sysctlChange(path: string, before: string | undefined): RecordChange {
   return { key: SYSCTL_PREFIX + path, value: before }
 }
 
-/** Kernel settings that the driver changed, with their values before. */
-export function changedSysctls(texts: RecordTexts): ReadonlyMap<string, string> {
-  return new Map(
-    [...texts]
-      .filter(([key]) => key.startsWith(SYSCTL_PREFIX))
-      .map(([key, before]) => [key.slice(SYSCTL_PREFIX.length), before]),
-  )
+/** `undefined` once it is put back. */
+export function movedChange(link: string, record: MovedRecord | undefined): RecordChange {
+  return { key: MOVED_PREFIX + link, value: record === undefined ? undefined : JSON.stringify(record) }
 }
 
-// Records are only ever written by this module, so their text is trusted to have the shape of their key.
-const parseNetwork = (text: string): NetworkRecord => JSON.parse(text) as NetworkRecord
-const parseEndpoint = (text: string): EndpointRecord => JSON.parse(text) as EndpointRecord
+/**
+ * The records as the switch's replica shows them at the moment of each call. Parsing is remembered by text, because one
+ * look at the host reads every record many times.
+ */
+export class Records {
+  private readonly parsed = new Map<string, Parsed>()
 
-function parsed<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
-  return text === undefined ? undefined : parse(text)
+  constructor(private readonly texts: () => RecordTexts) {}
+
+  network(id: string): NetworkRecord | undefined {
+    return this.find(NETWORK_PREFIX + id) as NetworkRecord | undefined
+  }
+
+  endpoint(id: string): EndpointRecord | undefined {
+    return this.find(ENDPOINT_PREFIX + id) as EndpointRecord | undefined
+  }
+
+  networks(): readonly NetworkRecord[] {
+    return this.all(NETWORK_PREFIX) as readonly NetworkRecord[]
+  }
+
+  endpoints(): readonly EndpointRecord[] {
+    return this.all(ENDPOINT_PREFIX) as readonly EndpointRecord[]
+  }
+
+  moved(link: string): MovedRecord | undefined {
+    return this.find(MOVED_PREFIX + link) as MovedRecord | undefined
+  }
+
+  /** Kernel settings that the driver changed, with their values before. */
+  changedSysctls(): ReadonlyMap<string, string> {
+    return new Map(
+      [...this.texts()]
+        .filter(([key]) => key.startsWith(SYSCTL_PREFIX))
+        .map(([key, before]) => [key.slice(SYSCTL_PREFIX.length), before]),
+    )
+  }
+
+  private all(prefix: string): readonly unknown[] {
+    const texts = this.texts()
+    for (const key of this.parsed.keys()) if (!texts.has(key)) this.parsed.delete(key)
+    return [...texts.keys()].filter((key) => key.startsWith(prefix)).map((key) => this.find(key))
+  }
+
+  // Records are only ever written by this module, so their text is trusted to have the shape of their key.
+  private find(key: string): unknown {
+    const text = this.texts().get(key)
+    if (text === undefined) return undefined
+    const known = this.parsed.get(key)
+    if (known?.text === text) return known.record
+    const record: unknown = JSON.parse(text)
+    this.parsed.set(key, { text, record })
+    return record
+  }
 }
 
-function allWithPrefix<T>(texts: RecordTexts, prefix: string, parse: (text: string) => T): readonly T[] {
-  return [...texts].filter(([key]) => key.startsWith(prefix)).map(([, text]) => parse(text))
+interface Parsed {
+  readonly text: string
+  readonly record: unknown
 }

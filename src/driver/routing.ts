@@ -1,23 +1,21 @@
 import type { Logger } from '../log'
 import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
 import type { FilteredNetwork, Firewall } from './firewall'
-import type { HostNetwork } from './host-network'
+import type { ForwardedFamilies, HostNetwork } from './host-network'
+import type { Clock } from './clock'
 import type { KeyedLock } from './keyed-lock'
 import { lockKey } from './locks'
 import { isRouted } from './network'
-import type { EndpointRecord, NetworkRecord } from './records'
-import {
-  allEndpoints,
-  allNetworks,
-  changedSysctls,
-  endpointChange,
-  findEndpoint,
-  findNetwork,
-  sysctlChange,
-} from './records'
-import type { AddressFamily } from './subnets'
+import type { EndpointRecord, NetworkRecord, Records } from './records'
+import { endpointChange, sysctlChange } from './records'
 import { familyOf, plainAddress, realPools } from './subnets'
 import type { Switch } from './switch'
+
+/**
+ * At boot plugins start before Docker's own bridge driver, which sets the policy of FORWARD to DROP only where it turns
+ * forwarding on itself, and where it does, the setting is not ours to put back.
+ */
+const ENGINE_START_MS = 5_000
 
 /**
  * Keeps this host's own stack the gateway of nat and routed networks: addresses, forwarding, packet filter. The filter
@@ -26,14 +24,19 @@ import type { Switch } from './switch'
  */
 export class Routing {
   private isSwept = false
+  private readonly started: number
 
   constructor(
     private readonly ovs: Switch,
+    private readonly records: Records,
     private readonly host: HostNetwork,
     private readonly firewall: Firewall,
     private readonly locks: KeyedLock,
+    private readonly clock: Clock,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.started = clock.now()
+  }
 
   /** Idempotent; nothing on flat networks. The gateway's link is there already. */
   async ensure(network: NetworkRecord, signal: AbortSignal): Promise<void> {
@@ -77,9 +80,9 @@ export class Routing {
   /** No longer redirects the endpoint's published ports, nor records them, if its record is still there. */
   async unpublish(endpoint: EndpointRecord, signal: AbortSignal): Promise<void> {
     await this.locks.run(lockKey.host, async () => {
-      const record = findEndpoint(this.ovs.records(), endpoint.id)
+      const record = this.records.endpoint(endpoint.id)
       if (record !== undefined) await this.ovs.putRecord(endpointChange({ ...record, published: [] }), signal)
-      const network = findNetwork(this.ovs.records(), endpoint.networkId)
+      const network = this.records.network(endpoint.networkId)
       const filter = network === undefined ? undefined : this.filterOf(network)
       if (filter !== undefined) await this.firewall.unpublish(filter, redirectedPorts(endpoint), signal)
     })
@@ -96,7 +99,7 @@ export class Routing {
     }
     await this.locks.run(lockKey.host, async () => {
       const current = this.routedNetworks()
-      await this.ensureForwarding(current, signal)
+      if (this.clock.now() - this.started >= ENGINE_START_MS) await this.ensureForwarding(current, signal)
       const filters = current.flatMap((network) => this.filterOf(network) ?? [])
       for (const difference of await this.firewall.reconcile(filters, signal)) {
         this.log.info('packet filter put right', { difference })
@@ -106,8 +109,23 @@ export class Routing {
     })
   }
 
+  /** What {@link reconcile} would put right, one line each; changes nothing. */
+  async differences(signal: AbortSignal): Promise<readonly string[]> {
+    const networks = this.routedNetworks()
+    const gateways = networks.flatMap((network) => this.gatewayOf(network) ?? [])
+    const filters = networks.flatMap((network) => this.filterOf(network) ?? [])
+    const settings = await this.host.missingForwarding(forwardedBy(networks))
+    return [
+      ...(await this.host.differing(gateways, signal)).map(
+        ({ name, addresses, mtu }) => `link ${name} is not up with ${addresses.join(', ')} and MTU ${mtu}`,
+      ),
+      ...[...settings].map(([path, value]) => `kernel setting net/${path} is not ${value}`),
+      ...(await this.firewall.differences(filters, signal)).map((line) => `packet filter: ${line}`),
+    ]
+  }
+
   private routedNetworks(): readonly NetworkRecord[] {
-    return allNetworks(this.ovs.records()).filter(isRouted)
+    return this.records.networks().filter(isRouted)
   }
 
   private gatewayOf(network: NetworkRecord): ReturnType<typeof desiredGateway> {
@@ -115,25 +133,21 @@ export class Routing {
   }
 
   private filterOf(network: NetworkRecord): FilteredNetwork | undefined {
-    return desiredFilter(network, allEndpoints(this.ovs.records()))
+    return desiredFilter(network, this.records.endpoints())
   }
 
   private async ensureForwarding(networks: readonly NetworkRecord[], signal: AbortSignal): Promise<void> {
-    const families = forwardedFamilies(networks)
-    const changed = await this.host.ensureForwarding({
-      ipv4: families.has('ipv4'),
-      ipv6: families.has('ipv6'),
-    })
+    const changed = await this.host.ensureForwarding(forwardedBy(networks))
     for (const [path, before] of changed) {
-      if (changedSysctls(this.ovs.records()).has(path)) continue
+      if (this.records.changedSysctls().has(path)) continue
       await this.ovs.putRecord(sysctlChange(path, before), signal)
     }
   }
 
   private async restoreForwarding(signal: AbortSignal): Promise<void> {
-    const needed = forwardedFamilies(this.routedNetworks())
-    const unneeded = [...changedSysctls(this.ovs.records())].filter(
-      ([path]) => !needed.has(path.startsWith('ipv6/') ? 'ipv6' : 'ipv4'),
+    const needed = forwardedBy(this.routedNetworks())
+    const unneeded = [...this.records.changedSysctls()].filter(
+      ([path]) => !needed[path.startsWith('ipv6/') ? 'ipv6' : 'ipv4'],
     )
     if (unneeded.length === 0) return
     await this.host.restore(new Map(unneeded))
@@ -143,9 +157,10 @@ export class Routing {
 }
 
 /** The families in which the networks need forwarding; internal ones need none. */
-function forwardedFamilies(networks: readonly NetworkRecord[]): ReadonlySet<AddressFamily> {
-  const pools = networks
+function forwardedBy(networks: readonly NetworkRecord[]): ForwardedFamilies {
+  const families = networks
     .filter(({ internal }) => !internal)
     .flatMap(({ ipv4, ipv6 }) => realPools([...ipv4, ...ipv6]))
-  return new Set(pools.map(({ pool }) => familyOf(plainAddress(pool))))
+    .map(({ pool }) => familyOf(plainAddress(pool)))
+  return { ipv4: families.includes('ipv4'), ipv6: families.includes('ipv6') }
 }

@@ -9,12 +9,14 @@ let directory: string
 /** Of each command, with the folder left out. */
 let commands: string[]
 let isServerUp: boolean
+let isHeld: boolean
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'embedded-'))
   await mkdir(join(directory, 'links'))
   commands = []
   isServerUp = false
+  isHeld = true
 })
 
 afterEach(async () => {
@@ -27,6 +29,7 @@ function start(): Promise<string> {
       run: async (command, args) => {
         commands.push([command, ...args].join(' ').replaceAll(`${directory}/`, ''))
         if (command === 'ovsdb-tool' && args[0] === 'create') await writeFile(String(args[1]), '')
+        if (command === 'ip' && isHeld) throw new Error('ioctl(TUNSETIFF): Device or resource busy')
         const stdout = command === 's6-svstat' ? String(isServerUp) : ''
         return { stdout: `${stdout}\n`, stderr: '' }
       },
@@ -63,6 +66,14 @@ describe('starting the embedded switch', () => {
     await writeFile(join(directory, 'links', link), '')
     await expect(start()).rejects.toThrow(`the datapath ${link} of another Open vSwitch is on this host`)
     expect(commands).not.toContain(bringUpServer)
+  })
+
+  it('removes the device of a userspace datapath that no process holds any more', async () => {
+    await writeFile(join(directory, 'links', 'ovs-netdev'), '')
+    isHeld = false
+    await start()
+    expect(commands).toContain('ip tuntap del dev ovs-netdev mode tap')
+    expect(commands).toContain(bringUpSwitch)
   })
 
   it.each(['ovs-system', 'ovs-netdev'])(

@@ -22,8 +22,9 @@ export interface EmbeddedOptions {
 const DATABASE_SERVER = 'ovsdb-server'
 const SWITCH_DAEMON = 'ovs-vswitchd'
 
-/** The links by which the datapaths of a running ovs-vswitchd can be told: the kernel's and the userspace one. */
-const DATAPATH_LINKS = ['ovs-system', 'ovs-netdev']
+/** The links by which datapaths can be told. */
+const KERNEL_DATAPATH = 'ovs-system'
+const USERSPACE_DATAPATH = 'ovs-netdev'
 
 /** Ten times the throughput of the userspace datapath; ovs-vswitchd reads it only when it starts. */
 const INITIAL_CONFIG = ['other_config:userspace-tso-enable=true']
@@ -39,7 +40,7 @@ export async function startEmbeddedSwitch(options: EmbeddedOptions, signal: Abor
   const database = join(options.stateDirectory, 'ovs', 'conf.db')
   const socket = join(options.runDirectory, 'db.sock')
   if (!(await isUp(options, DATABASE_SERVER, signal))) {
-    if (!(await exists(database))) await refuseForeignDatapath(options)
+    if (!(await exists(database))) await refuseForeignDatapath(options, signal)
     await prepareDatabase({ ...options, path: database }, signal)
     await bringUp(options, DATABASE_SERVER, signal)
   }
@@ -63,9 +64,18 @@ export async function startEmbeddedSwitch(options: EmbeddedOptions, signal: Abor
 }
 
 /** With no database of ours, a datapath that is there belongs to somebody, and two ovs-vswitchd would fight over it. */
-async function refuseForeignDatapath({ linksDirectory }: EmbeddedOptions): Promise<void> {
-  for (const link of DATAPATH_LINKS) {
-    if (await exists(join(linksDirectory, link))) throw DriverError.of('DATAPATH_IN_USE', [link])
+async function refuseForeignDatapath(
+  { run, linksDirectory }: EmbeddedOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const isThere = (link: string): Promise<boolean> => exists(join(linksDirectory, link))
+  if (await isThere(KERNEL_DATAPATH)) throw DriverError.of('DATAPATH_IN_USE', [KERNEL_DATAPATH])
+  if (!(await isThere(USERSPACE_DATAPATH))) return
+  try {
+    // A tap device that some process holds cannot be deleted so; one that an ovs-vswitchd left when it was killed can.
+    await run('ip', ['tuntap', 'del', 'dev', USERSPACE_DATAPATH, 'mode', 'tap'], { signal })
+  } catch (error) {
+    throw DriverError.of('DATAPATH_IN_USE', [USERSPACE_DATAPATH], { cause: error })
   }
 }
 

@@ -1,16 +1,20 @@
-/** Samples of one thing, in milliseconds. */
+/** Samples of one thing. */
 export interface Samples {
   readonly name: string
-  readonly ms: readonly number[]
+  readonly unit: 'ms' | 'kbit/s'
+  readonly values: readonly number[]
 }
+
+/** What is timed; what it returns is run after it, untimed. */
+export type Subject = () => Promise<() => Promise<void>>
 
 /**
  * Times several things in turn, round after round (A B A B …), so that whatever else the machine does meets all alike.
- * The first round only warms up. What a subject returns is run after it, untimed.
+ * The first round only warms up.
  */
 export async function interleave(
   rounds: number,
-  subjects: Readonly<Record<string, () => Promise<() => Promise<void>>>>,
+  subjects: Readonly<Record<string, Subject>>,
 ): Promise<readonly Samples[]> {
   const samples = new Map(Object.keys(subjects).map((name) => [name, [] as number[]]))
   for (let round = 0; round <= rounds; round += 1) {
@@ -21,11 +25,11 @@ export async function interleave(
       await cleanUp()
     }
   }
-  return [...samples].map(([name, ms]) => ({ name, ms }))
+  return [...samples].map(([name, values]) => ({ name, unit: 'ms', values }))
 }
 
-export function quantile({ ms }: Samples, q: number): number {
-  const sorted = ms.toSorted((a, b) => a - b)
+export function quantile({ values }: Samples, q: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN
 }
 

@@ -1,55 +1,14 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, jest } from '@jest/globals'
-import { chosenEngines } from './host/engines'
-import { startHost, type TestHost } from './host/host'
-import type { Snapshot } from './host/snapshot'
-import { clear, createNetwork } from './lab'
+import { onEveryEngine } from './scene'
 import { addressing } from './suites/addressing'
 import { badInput } from './suites/bad-input'
 import { connectivity } from './suites/connectivity'
 import { isolation } from './suites/isolation'
 import { lifecycle } from './suites/lifecycle'
-import { plugin } from './suites/plugin'
 import { privileges } from './suites/privileges'
 import { publishing } from './suites/publishing'
 import { routing } from './suites/routing'
-import { scale } from './suites/scale'
 
-const bundle = process.env['BUNDLE'] ?? ''
-
-jest.setTimeout(60_000)
-
-describe.each(chosenEngines())('engine %s', (engine) => {
-  let running: TestHost | undefined
-  let before: Snapshot
-  const host = (): TestHost => {
-    if (running === undefined) throw new Error(`no host with engine ${engine}`)
-    return running
-  }
-
-  beforeAll(async () => {
-    if (bundle === '') throw new Error('BUNDLE is to name the folder of the bundle: use make test-e2e')
-    running = await startHost({ engine })
-    try {
-      await furnish(running)
-    } catch (error) {
-      throw new Error(`engine ${engine} with the plugin:\n${await running.engineLog()}`, { cause: error })
-    }
-  }, 300_000)
-
-  beforeEach(async () => {
-    before = await host().snapshot()
-  })
-
-  // Whatever a test is about: when its containers and networks are gone the host is as it was.
-  afterEach(async () => {
-    await clear(host())
-    await host().expectUnchanged(before)
-  })
-
-  afterAll(async () => {
-    await running?.stop()
-  })
-
+onEveryEngine('engine', (host) => {
   connectivity(host)
   addressing(host)
   lifecycle(host)
@@ -58,21 +17,4 @@ describe.each(chosenEngines())('engine %s', (engine) => {
   publishing(host)
   privileges(host)
   badInput(host)
-  scale(host)
-  plugin(host, bundle)
 })
-
-/** The image, the plugin, and what the engine and the switch make once and then keep. */
-async function furnish(host: TestHost): Promise<void> {
-  await host.importBusybox()
-  // The engine keeps the firewall tables that its first container needed.
-  await host.docker('network', 'create', 'first')
-  await host.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
-  await host.docker('network', 'rm', 'first')
-  await host.installPlugin(bundle)
-  // The plugin answers before its switch is up; a network is there once that is.
-  // In nat mode, because iptables keeps the empty chains of the kernel's hooks that it once needed.
-  await createNetwork(host, 'first', '-o', 'ovs.bridge.mode=nat', '--ipv6', '--subnet', 'fd70::/64')
-  await host.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
-  await host.docker('network', 'rm', 'first')
-}

@@ -8,7 +8,7 @@ describe.each(chosenEngines())('engine %s', (engine) => {
   let host: TestHost
 
   beforeAll(async () => {
-    host = await startHost({ engine })
+    host = await startHost({ engine, name: `harness-${engine.replace('.', '-')}` })
     await host.importBusybox()
   }, 300_000)
 

@@ -1,9 +1,9 @@
 import { expect } from '@jest/globals'
-import type { CommandResult } from './host/command'
+import { eventually, slowness, type CommandResult } from './host/command'
 import { pluginName, type TestHost } from './host/host'
 
 /** The longest that a container may take for one answer, in seconds. */
-const patience = 3
+const patience = 3 * slowness
 
 /** Makes a network of the driver's; gives its id. */
 export async function createNetwork(
@@ -24,6 +24,24 @@ export async function startContainer(
 ): Promise<void> {
   const image = ['busybox:test', 'sleep', '3600']
   await host.docker('run', '-d', '--name', name, '--net', network, ...options, ...image)
+}
+
+/** Each option of a network as `docker network create` takes it. */
+export function asOptions(...options: readonly string[]): readonly string[] {
+  return options.flatMap((option) => ['-o', option])
+}
+
+/** As {@link startContainer}, with driver options of the container's own: `docker run` of 20.10 has no way to. */
+export async function connectContainer(
+  host: TestHost,
+  name: string,
+  network: string,
+  ...options: readonly string[]
+): Promise<void> {
+  await startContainer(host, name, 'none', '--cap-add', 'NET_ADMIN')
+  await host.docker('network', 'disconnect', 'none', name)
+  const driverOptions = options.flatMap((option) => ['--driver-opt', option])
+  await host.docker('network', 'connect', ...driverOptions, network, name)
 }
 
 /** Runs a command in a running container; rejects with a CommandError unless it exits with 0. */
@@ -106,4 +124,58 @@ export async function hostLinkOf(host: TestHost, container: string): Promise<str
 /** Removes every container and every network that somebody made. */
 export async function clear(host: TestHost): Promise<void> {
   await host.sh('docker ps -aq | xargs -r docker rm -f >/dev/null; docker network prune -f >/dev/null')
+}
+
+/** A network with two containers that come back after a restart of the engine, and that reach each other. */
+export async function startPair(host: TestHost, ...options: readonly string[]): Promise<string> {
+  const id = await createNetwork(host, 'mynet', '--subnet', '10.91.0.0/24', ...options)
+  await startContainer(host, 'web', 'mynet', '--restart', 'always', '--ip', pairAddress)
+  await startContainer(host, 'client', 'mynet', '--restart', 'always')
+  await expectReach(host, 'client', pairAddress)
+  return id
+}
+
+const pairAddress = '10.91.0.10'
+
+/** Waits until `client` of {@link startPair} reaches `web`. */
+export async function untilReached(host: TestHost, deadlineMs = 30_000): Promise<void> {
+  await eventually(
+    'client reaches web',
+    async () => ((await reaches(host, 'client', pairAddress)) ? true : undefined),
+    deadlineMs,
+  )
+}
+
+/** Has `client` of {@link startPair} ping `web` ten times a second while something happens, and expects no loss. */
+export async function whilePinging(host: TestHost, happening: () => Promise<unknown>): Promise<void> {
+  // Not by docker exec, which ends with the engine.
+  const pid = (await host.docker('inspect', '-f', '{{.State.Pid}}', 'client')).stdout.trim()
+  const log = '/tmp/pings'
+  host.startDaemon(`exec nsenter -t ${pid} -n busybox ping -i 0.1 ${pairAddress} >${log}`)
+  const counts = async (): Promise<readonly number[]> => {
+    const pinger = (await host.sh("pgrep -f '[b]usybox ping -i 0.1'")).stdout.trim()
+    await host.sh(`kill -INT ${pinger}`)
+    const summary = await eventually('ping ends', async () => {
+      const { stdout } = await host.sh(`cat ${log}`)
+      return /(\d+) packets transmitted, (\d+) packets received/.exec(stdout) ?? undefined
+    })
+    return summary.slice(1).map(Number)
+  }
+  await eventually('ping runs', async () => host.sh(`grep -q seq=3 ${log}`))
+  await happening()
+  // What was on its way when ping began to end is no loss.
+  const answered = async (): Promise<number> => Number((await host.sh(`grep -c seq= ${log}`)).stdout.trim())
+  const before = await answered()
+  await eventually('answers go on', async () => ((await answered()) > before + 10 ? true : undefined))
+  const [sent = 0, received = 0] = await counts()
+  expect(sent - received).toBeLessThanOrEqual(1)
+}
+
+/** Waits until the driver finds the host as it shall be. */
+export async function untilNothingDiffers(host: TestHost): Promise<void> {
+  await eventually('nothing differs', async () => {
+    const differences = await host.differences()
+    if (differences !== '') throw new Error(differences)
+    return true
+  })
 }

@@ -1,4 +1,4 @@
-import type { Enter } from '../fixtures/traffic'
+import type { Enter } from '../fixtures/helper'
 import type { TestHost } from './host/host'
 
 /** RFC 5737's and RFC 3849's addresses for examples. */

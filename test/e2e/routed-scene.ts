@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals'
-import type { Enter } from '../fixtures/traffic'
+import type { Enter } from '../fixtures/helper'
 import { serve } from '../fixtures/traffic'
 import type { TestHost } from './host/host'
 import type { Snapshot } from './host/snapshot'

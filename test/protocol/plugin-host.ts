@@ -5,9 +5,10 @@ import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { askDifferences } from '../../src/docker/operator'
 import type { Netns } from '../fixtures/netns'
 import { makeNetns } from '../fixtures/netns'
-import type { Ovs } from '../fixtures/ovs'
+import type { Ovs, OvsOptions } from '../fixtures/ovs'
 import { startOvs } from '../fixtures/ovs'
 import { Connection } from './connection'
 import { Engine } from './engine'
@@ -19,6 +20,8 @@ export interface Plugin {
   readonly pid: number
   /** Speaks to it on its plugin socket. */
   readonly engine: Engine
+  /** What it says it would put right. */
+  differences(): Promise<string>
   /** Sends the signal and waits for the end. */
   stop(signal: NodeJS.Signals): Promise<void>
 }
@@ -43,11 +46,17 @@ export interface PluginHost {
   state(): Promise<HostState>
   /** Waits until the host looks so again; rejects when it does not within `seconds`, naming what differs. */
   untilState(expected: HostState, seconds: number): Promise<void>
+  /** Waits until it is so; rejects after `seconds`. */
+  until(what: string, isSo: () => Promise<boolean>, seconds: number): Promise<void>
   dispose(): Promise<void>
 }
 
-/** Builds the driver and makes a host; the caller calls {@link PluginHost.dispose}, whatever else happens. */
-export async function makePluginHost(): Promise<PluginHost> {
+/**
+ * Builds the driver and makes a host; the caller calls {@link PluginHost.dispose}, whatever else happens.
+ *
+ * @param ovsOptions beyond what a plugin host needs of its switch.
+ */
+export async function makePluginHost(ovsOptions: OvsOptions = {}): Promise<PluginHost> {
   const cleanups: (() => Promise<unknown>)[] = []
   const dispose = async (): Promise<void> => {
     for (const cleanUp of cleanups.splice(0).reverse()) await cleanUp()
@@ -55,7 +64,7 @@ export async function makePluginHost(): Promise<PluginHost> {
   try {
     const netns = await makeNetns()
     cleanups.push(() => netns.dispose())
-    const ovs = await startOvs({ netns: netns.name, tso: true })
+    const ovs = await startOvs({ ...ovsOptions, netns: netns.name, tso: true })
     cleanups.push(() => ovs.stop())
     // It goes with the switch, however the test ends.
     const { dir } = ovs
@@ -107,6 +116,13 @@ export async function makePluginHost(): Promise<PluginHost> {
           await sleep(100)
         }
       },
+      async until(what, isSo, seconds) {
+        const end = Date.now() + seconds * 1000
+        while (!(await isSo())) {
+          if (Date.now() > end) throw new Error(`not after ${seconds} s: ${what}`)
+          await sleep(20)
+        }
+      },
       dispose,
     }
   } catch (error) {
@@ -135,8 +151,12 @@ async function spawnPlugin(dir: string, netns: Netns, ovs: Ovs, socketPath: stri
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inNamespace, ...command], {
     env: {
       PATH: process.env['PATH'],
+      // The compiled driver has all but koffi in itself.
+      NODE_PATH: join(process.cwd(), 'node_modules'),
       SOCKET: socketPath,
       STATE_DIR: dir,
+      // That of the namespace, as it is the process's own.
+      SYSCTL_DIR: '/proc/sys/net',
       OVSDB: `unix:${ovs.socketPath}`,
       LOG_LEVEL: 'debug',
     },
@@ -155,7 +175,7 @@ async function spawnPlugin(dir: string, netns: Netns, ovs: Ovs, socketPath: stri
     try {
       const connection = await Connection.open(socketPath)
       connection.close()
-      return { pid: child.pid ?? 0, engine, stop }
+      return { pid: child.pid ?? 0, engine, stop, differences: () => askDifferences(socketPath) }
     } catch (error) {
       if (child.exitCode !== null || child.signalCode !== null) {
         throw new Error(`the plugin ended: ${output}`, { cause: error })

@@ -44,6 +44,11 @@ export class AutoFirewall implements Firewall {
     await (await this.choose(signal)).unpublish(network, ports, signal)
   }
 
+  async differences(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
+    const chosen = (await this.isDockerOnNftables(signal)) ? this.nftables : this.iptables
+    return chosen.differences(networks, signal)
+  }
+
   async reconcile(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
     return (await this.choose(signal)).reconcile(networks, signal)
   }

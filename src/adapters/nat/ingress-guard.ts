@@ -1,5 +1,23 @@
-import { CommandError } from '../process/command-error'
-import type { Run } from '../process/run'
+import type { NetlinkRequest } from '../netlink/messages'
+import { attribute, decodeAttributes, int32BigEndian, NLM, text, textOf } from '../netlink/messages'
+import type { NetlinkSocket } from '../netlink/socket'
+import { NetlinkError, throwRefusal } from '../netlink/socket'
+
+/** linux/netfilter/nfnetlink.h and nf_tables.h. */
+const BATCH = { BEGIN: 0x10, END: 0x11 } as const
+const NF_TABLES = 10
+const NEW_TABLE = NF_TABLES << 8
+const NEW_CHAIN = (NF_TABLES << 8) | 3
+const GET_CHAIN = (NF_TABLES << 8) | 4
+const DELETE_CHAIN = (NF_TABLES << 8) | 5
+const TABLE_NAME = 1
+const CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, TYPE: 7 } as const
+const HOOK = { NUMBER: 1, PRIORITY: 2, DEVICE: 3 } as const
+const FAMILY_NETDEV = 5
+const HOOK_INGRESS = 0
+const POLICY_DROP = 0
+
+const NFGENMSG_BYTES = 4
 
 /** Before every other ingress filter, so that none of them sees what is not the host's. */
 const PRIORITY = -500
@@ -17,12 +35,11 @@ const CHAIN_PREFIX = 'guard-'
  *
  * One chain per link: kernels before 6.4 cannot change the links of a chain. With the link's end kernels before 6.4
  * remove the chain, later ones keep it, and from 6.16 on it takes effect again on the next link of that name.
- *
- * Link names must have been validated: they become part of nft's input.
  */
 export class IngressGuard {
   constructor(
-    private readonly run: Run,
+    /** Of the netfilter family. */
+    private readonly socket: NetlinkSocket,
     /** A table of the family `netdev` that is nobody else's. */
     private readonly table: string,
   ) {}
@@ -30,29 +47,47 @@ export class IngressGuard {
   /**
    * Idempotent and atomic: guards all of the links or, where one does not exist, none.
    *
-   * @throws CommandError
+   * @throws NetlinkError
    */
   async ensure(links: readonly string[], signal: AbortSignal): Promise<void> {
-    const chains = links.map(
-      (link) =>
-        `add chain netdev ${this.table} ${CHAIN_PREFIX}${link} ` +
-        `{ type filter hook ingress device "${link}" priority ${PRIORITY}; policy drop; }`,
+    const table = request(NEW_TABLE, NLM.ACK | NLM.CREATE, attribute(TABLE_NAME, text(this.table)))
+    const chains = links.map((link) =>
+      request(
+        NEW_CHAIN,
+        NLM.ACK | NLM.CREATE,
+        ...this.named(link),
+        attribute(
+          CHAIN.HOOK,
+          attribute(HOOK.NUMBER, int32BigEndian(HOOK_INGRESS)),
+          attribute(HOOK.PRIORITY, int32BigEndian(PRIORITY)),
+          attribute(HOOK.DEVICE, text(link)),
+        ),
+        attribute(CHAIN.POLICY, int32BigEndian(POLICY_DROP)),
+        attribute(CHAIN.TYPE, text('filter')),
+      ),
     )
-    await this.load([`add table netdev ${this.table}`, ...chains], signal)
+    await this.change([table, ...chains], signal)
   }
 
   /**
-   * Idempotent. The link may be gone. Asks first: a transaction that fails costs as much as one that removes, about
-   * 14 ms in the kernel.
+   * Idempotent. The links may be gone. Asks first: a change that fails costs as much as one that removes, about 14 ms in
+   * the kernel.
    *
-   * @throws CommandError
+   * @throws NetlinkError
    */
-  async remove(link: string, signal: AbortSignal): Promise<void> {
-    if (!(await this.hasChain(link, signal))) return
+  async remove(links: readonly string[], signal: AbortSignal): Promise<void> {
+    const present = await this.present(links, signal)
+    if (present.length === 0) return
     try {
-      await this.load([`delete chain netdev ${this.table} ${CHAIN_PREFIX}${link}`], signal)
+      await this.change(
+        present.map((link) => request(DELETE_CHAIN, NLM.ACK, ...this.named(link))),
+        signal,
+      )
     } catch (error) {
-      if (await this.hasChain(link, signal)) throw error
+      // One may have gone with its link just now.
+      const left = await this.present(present, signal)
+      if (left.length === present.length) throw error
+      await this.remove(left, signal)
     }
   }
 
@@ -62,49 +97,88 @@ export class IngressGuard {
    */
   async guarded(signal: AbortSignal): Promise<ReadonlySet<string>> {
     const chains = await this.chains(signal)
-    return new Set([...chains].filter(([, effective]) => effective).map(([link]) => link))
+    return new Set(chains.flatMap(({ link, isEffective }) => (isEffective ? [link] : [])))
+  }
+
+  /** As {@link guarded}, for one link. */
+  async isGuarded(link: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.chain(link, signal))?.isEffective === true
   }
 
   /** The links that have a chain, existing or not, in effect or not. */
   async known(signal: AbortSignal): Promise<readonly string[]> {
-    return [...(await this.chains(signal)).keys()]
+    return (await this.chains(signal)).map(({ link }) => link)
   }
 
-  private async load(lines: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.run('nft', ['-f', '-'], { input: `${lines.join('\n')}\n`, signal })
+  private named(link: string): readonly Buffer[] {
+    return [attribute(CHAIN.TABLE, text(this.table)), attribute(CHAIN.NAME, text(CHAIN_PREFIX + link))]
   }
 
-  private async hasChain(link: string, signal: AbortSignal): Promise<boolean> {
-    return (await this.list(['chain', 'netdev', this.table, `${CHAIN_PREFIX}${link}`], signal)) !== undefined
+  private async change(steps: readonly NetlinkRequest[], signal: AbortSignal): Promise<void> {
+    throwRefusal(await this.socket.exchange([batchEdge(BATCH.BEGIN), ...steps, batchEdge(BATCH.END)], signal))
   }
 
-  /** Whether the chain is in effect, by link. */
-  private async chains(signal: AbortSignal): Promise<ReadonlyMap<string, boolean>> {
-    const table = await this.list(['table', 'netdev', this.table], signal)
-    return table === undefined ? new Map() : parseChains(table)
+  private async present(links: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+    const chains = await Promise.all(links.map((link) => this.chain(link, signal)))
+    return links.filter((_, index) => chains[index] !== undefined)
   }
 
-  /** `undefined` where there is no such thing, or no netfilter that could have it. */
-  private async list(what: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+  private async chain(link: string, signal: AbortSignal): Promise<Chain | undefined> {
+    const [chain] = await this.read([request(GET_CHAIN, NLM.ACK, ...this.named(link))], signal)
+    return chain
+  }
+
+  private async chains(signal: AbortSignal): Promise<readonly Chain[]> {
+    const chains = await this.read([request(GET_CHAIN, NLM.DUMP)], signal)
+    return chains.filter(({ table }) => table === this.table)
+  }
+
+  /** Empty where there is no such thing, or no netfilter that could have it. */
+  private async read(requests: readonly NetlinkRequest[], signal: AbortSignal): Promise<readonly Chain[]> {
     try {
-      return (await this.run('nft', ['list', ...what], { signal })).stdout
+      const answers = await this.socket.exchange(requests, signal)
+      return answers.flatMap(({ objects, error }) =>
+        error === undefined ? objects.flatMap(decodeChain) : [],
+      )
     } catch (error) {
-      if (error instanceof CommandError) return undefined
+      if (error instanceof NetlinkError) return []
       throw error
     }
   }
 }
 
-const CHAIN = new RegExp(`^\\tchain ${CHAIN_PREFIX}(\\S+) \\{\\n([^}]*)\\}$`, 'gm')
+interface Chain {
+  readonly table: string
+  readonly link: string
+  readonly isEffective: boolean
+}
 
-/** Its JSON does not tell the link before nft 1.1; its text always does. */
-function parseChains(text: string): ReadonlyMap<string, boolean> {
-  const chains = new Map<string, boolean>()
-  for (const [, link = '', body = ''] of text.matchAll(CHAIN)) {
-    chains.set(
-      link,
-      body.trim() === `type filter hook ingress device "${link}" priority ${PRIORITY}; policy drop;`,
-    )
-  }
-  return chains
+/** A `struct nfgenmsg` and attributes. */
+const request = (type: number, flags: number, ...attributes: readonly Buffer[]): NetlinkRequest => ({
+  type,
+  flags: NLM.REQUEST | flags,
+  payload: Buffer.concat([Buffer.from([FAMILY_NETDEV, 0, 0, 0]), ...attributes]),
+})
+
+/** What is between the two edges of a batch happens as a whole or not at all. */
+const batchEdge = (type: number): NetlinkRequest => ({
+  type,
+  flags: NLM.REQUEST,
+  payload: Buffer.from([0, 0, NF_TABLES >> 8, NF_TABLES & 0xff]),
+})
+
+/** A chain of ours; nothing for any other. */
+function decodeChain(payload: Buffer): readonly Chain[] {
+  const attributes = decodeAttributes(payload, NFGENMSG_BYTES)
+  const name = textOf(attributes.get(CHAIN.NAME)) ?? ''
+  if (!name.startsWith(CHAIN_PREFIX)) return []
+  const link = name.slice(CHAIN_PREFIX.length)
+  const hook = attributes.get(CHAIN.HOOK)
+  const hooked = hook === undefined ? undefined : decodeAttributes(hook)
+  const isEffective =
+    hooked?.get(HOOK.NUMBER)?.readInt32BE(0) === HOOK_INGRESS &&
+    hooked.get(HOOK.PRIORITY)?.readInt32BE(0) === PRIORITY &&
+    textOf(hooked.get(HOOK.DEVICE)) === link &&
+    attributes.get(CHAIN.POLICY)?.readInt32BE(0) === POLICY_DROP
+  return [{ table: textOf(attributes.get(CHAIN.TABLE)) ?? '', link, isEffective }]
 }

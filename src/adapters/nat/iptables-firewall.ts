@@ -67,6 +67,16 @@ export class IptablesFirewall implements Firewall {
     await this.conntrack.forgetRedirected(ports, signal)
   }
 
+  async differences(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
+    const rulesets = await Promise.all(FAMILIES.map((family) => this.readIfThere(family, signal)))
+    return rulesets.flatMap((ruleset, index) => {
+      const family = FAMILIES[index]
+      return ruleset === undefined || family === undefined
+        ? []
+        : planAll(ruleset, networks, family).differences
+    })
+  }
+
   async reconcile(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
     const differences: string[] = []
     for (const family of FAMILIES) {

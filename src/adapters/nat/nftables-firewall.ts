@@ -64,19 +64,29 @@ export class NftablesFirewall implements Firewall {
     await this.conntrack.forgetRedirected(ports, signal)
   }
 
-  async reconcile(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
+  async differences(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
     const printed = await this.print(signal)
-    const isSame =
-      networks.length === this.loaded.size &&
-      networks.every((network) => JSON.stringify(this.loaded.get(network.id)) === JSON.stringify(network))
-    if (isSame && printed === this.printed) return []
     if (networks.length === 0 && printed === undefined) return []
+    if (printed !== this.printed) {
+      return [`table ${TABLE} is ${printed === undefined ? 'missing' : 'not as it shall be'}`]
+    }
+    return this.isLoaded(networks) ? [] : [`table ${TABLE} holds other networks than those recorded`]
+  }
+
+  async reconcile(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
+    const differences = await this.differences(networks, signal)
+    if (differences.length === 0) return []
     this.loaded.clear()
     for (const network of networks) this.loaded.set(network.id, network)
     await this.reload('put the packet filter right', signal)
-    return printed === this.printed
-      ? []
-      : [`table ${TABLE} is ${printed === undefined ? 'missing' : 'not as it shall be'}`]
+    return differences
+  }
+
+  private isLoaded(networks: readonly FilteredNetwork[]): boolean {
+    return (
+      networks.length === this.loaded.size &&
+      networks.every((network) => JSON.stringify(this.loaded.get(network.id)) === JSON.stringify(network))
+    )
   }
 
   /** One element a port and map. Where the table is not as it was, it is loaded anew. */

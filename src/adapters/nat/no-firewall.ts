@@ -18,6 +18,10 @@ export class NoFirewall implements Firewall {
     return Promise.resolve()
   }
 
+  differences(): Promise<readonly string[]> {
+    return Promise.resolve([])
+  }
+
   reconcile(): Promise<readonly string[]> {
     return Promise.resolve([])
   }

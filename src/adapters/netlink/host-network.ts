@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { GatewayLink, HostNetwork, SysctlValues } from '../../driver/host-network'
+import type { ForwardedFamilies, GatewayLink, HostNetwork, SysctlValues } from '../../driver/host-network'
 import { DriverError, reasonOf } from '../../errors'
 import { CommandError } from '../process/command-error'
 import type { Run } from '../process/run'
@@ -83,19 +83,26 @@ export class GatewayLinks implements HostNetwork {
     })
   }
 
-  async ensureForwarding(families: {
-    readonly ipv4: boolean
-    readonly ipv6: boolean
-  }): Promise<SysctlValues> {
-    const changed = new Map<string, string>()
-    if (families.ipv4) await this.set(IPV4_FORWARDING, '1', changed)
-    if (families.ipv6 && (await this.sysctls.read(IPV6_FORWARDING)) !== '1') {
+  async missingForwarding({ ipv4, ipv6 }: ForwardedFamilies): Promise<SysctlValues> {
+    const missing = new Map<string, string>()
+    if (ipv4 && (await this.sysctls.read(IPV4_FORWARDING)) !== '1') missing.set(IPV4_FORWARDING, '1')
+    if (ipv6 && (await this.sysctls.read(IPV6_FORWARDING)) !== '1') {
       for (const link of await this.sysctls.links(IPV6_CONF)) {
         const path = `${IPV6_CONF}/${link}/accept_ra`
-        if ((await this.sysctls.read(path)) === ACCEPT_RA.hostsOnly)
-          await this.set(path, ACCEPT_RA.always, changed)
+        if ((await this.sysctls.read(path)) === ACCEPT_RA.hostsOnly) missing.set(path, ACCEPT_RA.always)
       }
-      await this.set(IPV6_FORWARDING, '1', changed)
+      // After the links': a router that accepts no advertisements loses its own routes at once.
+      missing.set(IPV6_FORWARDING, '1')
+    }
+    return missing
+  }
+
+  async ensureForwarding(families: ForwardedFamilies): Promise<SysctlValues> {
+    const changed = new Map<string, string>()
+    for (const [path, value] of await this.missingForwarding(families)) {
+      const before = await this.sysctls.read(path)
+      await this.write(path, value)
+      if (before !== undefined) changed.set(path, before)
     }
     return changed
   }
@@ -105,13 +112,6 @@ export class GatewayLinks implements HostNetwork {
       const given = path.endsWith('accept_ra') ? ACCEPT_RA.always : '1'
       if ((await this.sysctls.read(path)) === given) await this.write(path, before)
     }
-  }
-
-  private async set(path: string, value: string, changed: Map<string, string>): Promise<void> {
-    const before = await this.sysctls.read(path)
-    if (before === value) return
-    await this.write(path, value)
-    if (before !== undefined) changed.set(path, before)
   }
 
   private async write(path: string, value: string): Promise<void> {

@@ -10,8 +10,7 @@ it.each([
   ['Device "eth9" does not exist.', 'ENODEV'],
   // Where the link goes between the look for its name and the question.
   ['RTNETLINK answers: No such device', 'ENODEV'],
-  ['RTNETLINK answers: File exists', 'EEXIST'],
-  ['RTNETLINK answers: Address family not supported by protocol', 'EAFNOSUPPORT'],
+  ['RTNETLINK answers: Invalid argument', 'EINVAL'],
   ['RTNETLINK answers: Operation not permitted', undefined],
 ])('takes what iproute2 prints for the kernel’s condition: %s', (text, code) => {
   expect(kernelErrorCode(failed(`${text}\nCommand failed -:1\n`))).toBe(code)

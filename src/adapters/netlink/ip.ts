@@ -2,12 +2,12 @@ import { CommandError } from '../process/command-error'
 import type { Run } from '../process/run'
 
 /** The conditions of the kernel that callers tell apart. */
-export type KernelErrorCode = 'EAFNOSUPPORT' | 'EEXIST' | 'ENODEV'
+export type KernelErrorCode = 'EBUSY' | 'EINVAL' | 'ENODEV'
 
 /** What iproute2 prints for each. */
 const errorTexts: readonly (readonly [KernelErrorCode, RegExp])[] = [
-  ['EAFNOSUPPORT', /Address family not supported/],
-  ['EEXIST', /File exists/],
+  ['EBUSY', /Device or resource busy/],
+  ['EINVAL', /Invalid argument/],
   ['ENODEV', /Cannot find device|does not exist|No such device/],
 ]
 
@@ -15,16 +15,6 @@ const errorTexts: readonly (readonly [KernelErrorCode, RegExp])[] = [
 export function kernelErrorCode(error: unknown): KernelErrorCode | undefined {
   if (!(error instanceof CommandError)) return undefined
   return errorTexts.find(([, text]) => text.test(error.stderr))?.[0]
-}
-
-/**
- * The 1-based line at which `ip -batch` gave up; what the lines before it asked for is done, that line and what
- * follows is not. `undefined` where it was killed or never ran.
- */
-export function failedBatchLine(error: unknown): number | undefined {
-  if (!(error instanceof CommandError)) return undefined
-  const line = /^Command failed .*:(\d+)$/m.exec(error.stderr)?.[1]
-  return line === undefined ? undefined : Number(line)
 }
 
 /** A link as `ip -json link show` prints it, as far as it is used. */
@@ -78,7 +68,7 @@ export class IpCommand {
   /**
    * Runs commands in one process, in order. Not a transaction: it stops at the first that fails.
    *
-   * @throws CommandError, see {@link failedBatchLine}.
+   * @throws CommandError
    */
   async batch(lines: readonly string[], signal: AbortSignal): Promise<void> {
     await this.run('ip', ['-batch', '-'], { input: lines.map((line) => `${line}\n`).join(''), signal })
@@ -90,6 +80,18 @@ export class IpCommand {
       await this.ip(['link', 'delete', 'dev', name], signal)
     } catch (error) {
       if (kernelErrorCode(error) !== 'ENODEV') throw error
+    }
+  }
+
+  /**
+   * The kernel lets nobody else attach to a tap device that a process holds (EBUSY, which is no error here), nor to a
+   * link that is none (EINVAL).
+   */
+  async deleteUnheldTap(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.ip(['tuntap', 'del', 'dev', name, 'mode', 'tap'], signal)
+    } catch (error) {
+      if (!['EBUSY', 'EINVAL'].includes(kernelErrorCode(error) ?? '')) throw error
     }
   }
 

@@ -1,9 +1,10 @@
-import type { Link, Links, VethPair } from '../../driver/links'
+import type { Link, Links, RateLimits, VethPair } from '../../driver/links'
 import { DriverError, reasonOf } from '../../errors'
 import type { IngressGuard } from '../nat/ingress-guard'
 import type { Run } from '../process/run'
-import type { IpLink } from './ip'
-import { failedBatchLine, IpCommand, kernelErrorCode } from './ip'
+import { IpCommand } from './ip'
+import type { LinkRow, LinkTable } from './link-table'
+import { NetlinkError } from './socket'
 
 /** What the kernel allows and no command line misreads; 15 characters are its limit. */
 const LINK_NAME = /^[A-Za-z0-9][\w.-]{0,14}$/
@@ -14,13 +15,14 @@ const MAC_ADDRESS = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i
 /** Taking back what a call made is bounded by this, not by the signal that ended the call. */
 const UNDO_MS = 3_000
 
-/** {@link Links} over iproute2, ethtool and nft. */
+/** {@link Links} over netlink; ethtool and tc where an option asks for more. */
 export class VethLinks implements Links {
   private readonly ip: IpCommand
 
   constructor(
-    private readonly run: Run,
+    private readonly table: LinkTable,
     private readonly guard: IngressGuard,
+    private readonly run: Run,
     private readonly deadline: (ms: number) => AbortSignal,
   ) {
     this.ip = new IpCommand(run)
@@ -29,30 +31,58 @@ export class VethLinks implements Links {
   async list(signal: AbortSignal): Promise<ReadonlyMap<string, Link>> {
     return attempt('*', signal, async () => {
       const guarded = await this.guard.guarded(signal)
-      const links = await this.ip.links(signal)
-      return new Map(links.map((link) => [link.ifname, toLink(link, guarded.has(link.ifname))]))
+      const links = await this.table.list(signal)
+      return new Map(links.map((link) => [link.name, toLink(link, guarded.has(link.name))]))
+    })
+  }
+
+  async find(name: string, signal: AbortSignal): Promise<Link | undefined> {
+    checkName(name)
+    return attempt(name, signal, async () => {
+      const link = await this.table.find({ name }, signal)
+      return link === undefined ? undefined : toLink(link, await this.guard.isGuarded(name, signal))
     })
   }
 
   async ensureVethPair(pair: VethPair, signal: AbortSignal): Promise<void> {
     checkPair(pair)
     await attempt(pair.hostLink, signal, async () => {
-      const host = await this.ip.link(pair.hostLink, signal)
+      const host = await this.table.find({ name: pair.hostLink }, signal)
       if (host === undefined) await this.create(pair, signal)
-      else if (host.ifalias === pair.owner) await this.repair(pair, host.link === pair.containerLink, signal)
+      else if (host.alias === pair.owner)
+        await this.repair(pair, await this.isPeerHere(host, pair, signal), signal)
       else throw DriverError.of('NAME_TAKEN', [pair.hostLink])
+    })
+  }
+
+  async rateLimits(name: string, signal: AbortSignal): Promise<RateLimits> {
+    checkName(name)
+    return attempt(name, signal, async () => {
+      const qdiscs = await this.run('tc', ['qdisc', 'show', 'dev', name], { signal })
+      const filters = await this.run('tc', ['filter', 'show', 'dev', name, 'ingress'], { signal })
+      return { ingress: filters.stdout.includes('police'), egress: qdiscs.stdout.includes('htb') }
     })
   }
 
   async removeLink(name: string, owner: string, signal: AbortSignal): Promise<void> {
     checkName(name)
     await attempt(name, signal, async () => {
-      const link = await this.ip.link(name, signal)
-      if (link !== undefined && link.ifalias !== owner) throw DriverError.of('NAME_TAKEN', [name])
-      if (link !== undefined) await this.ip.deleteLink(name, signal)
-      // Either end may be the guarded one.
-      await this.guard.remove(name, signal)
-      if (link?.link !== undefined) await this.guard.remove(link.link, signal)
+      const link = await this.table.find({ name }, signal)
+      if (link !== undefined && link.alias !== owner) throw DriverError.of('NAME_TAKEN', [name])
+      const peer =
+        link?.peerIndex === undefined ? undefined : await this.table.find({ index: link.peerIndex }, signal)
+      // Side by side, for each waits in the kernel. Either end may be the guarded one.
+      await Promise.all([
+        link === undefined ? undefined : this.table.remove(link.index, signal),
+        this.guard.remove(peer === undefined ? [name] : [name, peer.name], signal),
+      ])
+    })
+  }
+
+  async removeUnheldTap(name: string, signal: AbortSignal): Promise<void> {
+    checkName(name)
+    await attempt(name, signal, async () => {
+      if ((await this.table.find({ name }, signal)) !== undefined) await this.ip.deleteUnheldTap(name, signal)
     })
   }
 
@@ -60,69 +90,64 @@ export class VethLinks implements Links {
     await attempt('*', signal, async () => {
       // Guards first: a link made in between then has none in this list.
       const guards = await this.guard.known(signal)
-      const links = new Set((await this.ip.links(signal)).map(({ ifname }) => ifname))
-      for (const link of guards.filter((guarded) => !links.has(guarded)))
-        await this.guard.remove(link, signal)
+      const links = new Set((await this.table.list(signal)).map(({ name }) => name))
+      await this.guard.remove(
+        guards.filter((guarded) => !links.has(guarded)),
+        signal,
+      )
     })
   }
 
   private async create(pair: VethPair, signal: AbortSignal): Promise<void> {
     const { hostLink, containerLink, mtu, macAddress, owner } = pair
     try {
+      await this.table.addVethPair({ name: hostLink, peer: containerLink, mtu, macAddress }, signal)
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === 'EEXIST') {
+        const host = await this.table.find({ name: hostLink }, signal)
+        throw DriverError.of('NAME_TAKEN', [host === undefined ? containerLink : hostLink], { cause: error })
+      }
+      if (signal.aborted) await this.undo(pair, error)
+      throw error
+    }
+    try {
       // The owner mark comes next after the links: what a crash leaves in between nobody could claim.
-      await this.batch(
+      await this.table.set(
         [
-          `link add name ${hostLink} mtu ${mtu} type veth peer name ${containerLink} mtu ${mtu} address ${macAddress}`,
-          `link set dev ${hostLink} alias ${owner}`,
-          `link set dev ${containerLink} alias ${owner}`,
-          `link set dev ${hostLink} up`,
+          { name: hostLink, alias: owner },
+          { name: containerLink, alias: owner },
+          { name: hostLink, withoutIPv6Address: true, up: true },
         ],
-        hostLink,
         signal,
       )
       if (!pair.transmitOffload) await this.setTransmitOffload(containerLink, false, signal)
       if (pair.bypassHostStack) await this.guard.ensure([hostLink], signal)
       signal.throwIfAborted()
     } catch (error) {
-      if (failedBatchLine(error) !== 1) await this.undo(pair, error)
-      else if (kernelErrorCode(error) === 'EEXIST') {
-        const host = await this.ip.link(hostLink, signal)
-        throw DriverError.of('NAME_TAKEN', [host === undefined ? containerLink : hostLink], { cause: error })
-      }
+      await this.undo(pair, error)
       throw error
     }
   }
 
-  private async repair(pair: VethPair, containerEndHere: boolean, signal: AbortSignal): Promise<void> {
+  private async repair(pair: VethPair, isContainerEndHere: boolean, signal: AbortSignal): Promise<void> {
     const { hostLink, containerLink, mtu, macAddress, owner } = pair
-    const containerEnd = [
-      `link set dev ${containerLink} mtu ${mtu} address ${macAddress}`,
-      `link set dev ${containerLink} alias ${owner}`,
-    ]
-    await this.batch(
+    await this.table.set(
       [
-        ...(containerEndHere ? containerEnd : []),
-        `link set dev ${hostLink} mtu ${mtu}`,
-        `link set dev ${hostLink} up`,
+        ...(isContainerEndHere ? [{ name: containerLink, mtu, macAddress, alias: owner }] : []),
+        // The switch's alone: the kernel shall give the host's end no address.
+        { name: hostLink, mtu, withoutIPv6Address: true, up: true },
       ],
-      hostLink,
       signal,
     )
-    if (containerEndHere) await this.setTransmitOffload(containerLink, pair.transmitOffload, signal)
+    if (isContainerEndHere) await this.setTransmitOffload(containerLink, pair.transmitOffload, signal)
     if (pair.bypassHostStack) await this.guard.ensure([hostLink], signal)
-    else await this.guard.remove(hostLink, signal)
+    else await this.guard.remove([hostLink], signal)
   }
 
-  /**
-   * Runs a batch, and last takes from the host's end the IPv6 address that the kernel would give it: the link is the
-   * switch's. Without IPv6 in the kernel, or below its least MTU (1280), there is no such address and no such setting.
-   */
-  private async batch(lines: readonly string[], hostLink: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.ip.batch([...lines, `link set dev ${hostLink} addrgenmode none`], signal)
-    } catch (error) {
-      if (kernelErrorCode(error) !== 'EAFNOSUPPORT') throw error
-    }
+  /** Whether the link of the container end's name is this pair's other end. */
+  private async isPeerHere(host: LinkRow, pair: VethPair, signal: AbortSignal): Promise<boolean> {
+    if (host.peerIndex === undefined) return false
+    return (await this.table.find({ index: host.peerIndex }, signal))?.name === pair.containerLink
   }
 
   /** Segmentation offload follows: the kernel turns it off where checksums are. The setting moves with the link. */
@@ -134,27 +159,29 @@ export class VethLinks implements Links {
    * For a pair that was not there before: it is ours by its mark or, where it has none yet, by its other end. Fails
    * with both reasons where it cannot be taken back.
    */
-  private async undo({ hostLink, containerLink, owner }: VethPair, cause: unknown): Promise<void> {
+  private async undo(pair: VethPair, cause: unknown): Promise<void> {
+    const { hostLink, owner } = pair
     const signal = this.deadline(UNDO_MS)
     try {
-      const link = await this.ip.link(hostLink, signal)
-      const made = link?.ifalias === owner || (link?.ifalias === undefined && link?.link === containerLink)
-      if (!made) return
-      await this.ip.deleteLink(hostLink, signal)
-      await this.guard.remove(hostLink, signal)
+      const link = await this.table.find({ name: hostLink }, signal)
+      if (link === undefined) return
+      const isUnmarked = link.alias === undefined && (await this.isPeerHere(link, pair, signal))
+      if (link.alias !== owner && !isUnmarked) return
+      await this.table.remove(link.index, signal)
+      await this.guard.remove([hostLink], signal)
     } catch (error) {
       throw new Error(`${reasonOf(cause)}; and it could not be taken back: ${reasonOf(error)}`, { cause })
     }
   }
 }
 
-function toLink(link: IpLink, bypassesHostStack: boolean): Link {
+function toLink(link: LinkRow, bypassesHostStack: boolean): Link {
   return {
-    name: link.ifname,
+    name: link.name,
     mtu: link.mtu,
-    macAddress: link.address ?? '',
-    up: link.flags.includes('UP'),
-    ...(link.ifalias === undefined ? {} : { owner: link.ifalias }),
+    macAddress: link.macAddress ?? '',
+    up: link.up,
+    ...(link.alias === undefined ? {} : { owner: link.alias }),
     bypassesHostStack,
   }
 }

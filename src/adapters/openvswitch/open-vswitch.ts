@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { DriverError, reasonOf } from '../../errors'
 import type { Logger } from '../../log'
 import type { RecordChange, RecordTexts } from '../../driver/records'
@@ -6,7 +7,6 @@ import type {
   DatapathType,
   ObservedBridge,
   ObservedPort,
-  OwnedGatewayPort,
   OwnedPort,
   PortSpec,
   Switch,
@@ -16,18 +16,22 @@ import { createOvsdbClient } from '../ovsdb'
 import {
   bridgeOperations,
   bridgeRemoval,
-  gatewayRemoval,
+  mirrorOperations,
   portOperations,
   portRemoval,
   recordOperations,
 } from './changes'
 import type { Change } from './committer'
+import { describeOperations } from './describe'
 import { Committer } from './committer'
 import { MONITORED } from './schema'
 import { datapathOf, errorOf, isOwned, openFlowPort, View } from './view'
 
 /** Below the deadline of Docker's requests, so that the user reads this reason and not a time-out. */
 const PATIENCE_MS = 8_000
+
+/** From this process's start, for a host's Open vSwitch that comes up late at boot. */
+const BOOT_PATIENCE_MS = 25_000
 
 export interface OpenVSwitchOptions {
   /** Whether the kernel has the openvswitch datapath; asked at every (re)connect. Never rejects. */
@@ -42,6 +46,7 @@ export interface OpenVSwitchOptions {
 /** A connection to one switch's database. */
 interface Attachment {
   readonly endpoint: string
+  readonly outlivesPlugin: boolean
   readonly client: OvsdbClient
   readonly view: View
   readonly committer: Committer
@@ -52,12 +57,18 @@ export class OpenVSwitch implements Switch {
   private readonly listeners = new Set<() => void>()
   private attachment: Attachment | undefined
   private datapath: DatapathType | undefined
+  private socketFolder: string | undefined
   private failure: unknown = new Error('the switch is starting')
 
-  constructor(private readonly options: OpenVSwitchOptions) {}
+  private readonly startedAt: number
+
+  constructor(private readonly options: OpenVSwitchOptions) {
+    this.startedAt = options.clock.now()
+  }
 
   /** Connects, and connects again for ever until {@link detach}. Called once. */
-  attach(endpoint: Endpoint, name: string): void {
+  attach(endpoint: Endpoint, name: string, outlivesPlugin: boolean): void {
+    this.socketFolder = endpoint.kind === 'unix' ? dirname(endpoint.path) : undefined
     const { clock, random, deadline } = this.options
     this.failure = new Error('not connected yet')
     const client = createOvsdbClient({
@@ -71,9 +82,20 @@ export class OpenVSwitch implements Switch {
       },
     })
     const view = new View(client.replica)
-    this.attachment = { endpoint: name, client, view, committer: new Committer(client, view, deadline) }
+    this.attachment = {
+      endpoint: name,
+      outlivesPlugin,
+      client,
+      view,
+      committer: new Committer(client, view, deadline),
+    }
     client.onSynchronised(() => void this.becomeAvailable())
     client.start()
+  }
+
+  /** Where the switch's own sockets are, its bridges' among them; `undefined` where it is reached over a network. */
+  get socketDirectory(): string | undefined {
+    return this.socketFolder
   }
 
   /** Says why there is no switch to attach to: every request that needs one is refused with it, at once. */
@@ -94,10 +116,13 @@ export class OpenVSwitch implements Switch {
     return () => this.listeners.delete(listener)
   }
 
-  async whenAvailable(signal: AbortSignal): Promise<void> {
+  async whenAvailable(signal: AbortSignal, patienceFor: 'request' | 'boot' = 'request'): Promise<void> {
     if (this.available) return
     if (this.failure instanceof DriverError) throw this.failure
-    const patience = AbortSignal.any([signal, this.options.deadline(PATIENCE_MS)])
+    const ofBoot = patienceFor === 'boot' ? BOOT_PATIENCE_MS - (this.options.clock.now() - this.startedAt) : 0
+    const patience = AbortSignal.any([signal, this.options.deadline(Math.max(PATIENCE_MS, ofBoot))])
+    // An abort that was before tells no listener.
+    if (patience.aborted) throw this.unreachable()
     const isAvailable = await new Promise<boolean>((resolve) => {
       const stop = this.onAvailable(() => {
         stop()
@@ -113,6 +138,10 @@ export class OpenVSwitch implements Switch {
 
   get defaultDatapath(): DatapathType {
     return this.datapath ?? 'netdev'
+  }
+
+  get outlivesPlugin(): boolean {
+    return this.attached().outlivesPlugin
   }
 
   get userspaceSegmentation(): boolean {
@@ -139,40 +168,50 @@ export class OpenVSwitch implements Switch {
     return this.attached().view.ownedPorts()
   }
 
-  ownedGatewayPorts(): readonly OwnedGatewayPort[] {
-    return this.attached().view.ownedGatewayPorts()
+  borrowedBridges(): readonly string[] {
+    return this.attached().view.borrowedBridges()
   }
 
-  ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void> {
+  bridgeDifferences(bridge: BridgeSpec): readonly string[] {
     const { view } = this.attached()
-    return this.commit(signal, {
+    return describeOperations([...bridgeOperations(view, bridge, ''), ...this.mirrorChanges(bridge, '')])
+  }
+
+  portDifferences(port: PortSpec): readonly string[] {
+    return describeOperations(portOperations(this.attached().view, port, ''))
+  }
+
+  async ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void> {
+    const { view } = this.attached()
+    await this.commit(signal, {
       attempt: `set up bridge ${bridge.name}`,
       plan: (unique) => [...bridgeOperations(view, bridge, unique), ...recordOperations(view, record)],
       awaitsSwitch: true,
       result: () => {
         this.refuseBrokenBridge(bridge.name)
-        if (bridge.gatewayPort !== undefined) this.numberOfOpenPort(bridge.gatewayPort.name, bridge.name)
+        const interfaces = bridge.ports.flatMap((port) => port.interfaces)
+        for (const { name } of interfaces) this.numberOfOpenPort(name, bridge.name)
       },
     })
+    // A mirror names its port by the row, which is there from now on.
+    await this.commit(signal, {
+      attempt: `mirror bridge ${bridge.name}`,
+      plan: (unique) => this.mirrorChanges(bridge, unique),
+      awaitsSwitch: true,
+      result: () => undefined,
+    })
+  }
+
+  private mirrorChanges(bridge: BridgeSpec, unique: string): readonly Operation[] {
+    const { view } = this.attached()
+    const row = view.bridgeRow(bridge.name)
+    return row === undefined ? [] : mirrorOperations(view, row, bridge.mirrors, unique)
   }
 
   removeBridge(name: string, record: RecordChange | undefined, signal: AbortSignal): Promise<void> {
     const { view } = this.attached()
     return this.remove(`remove bridge ${name}`, signal, () => [
       ...bridgeRemoval(view, name),
-      ...recordOperations(view, record),
-    ])
-  }
-
-  removeGatewayPort(
-    name: string,
-    networkId: string,
-    record: RecordChange | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { view } = this.attached()
-    return this.remove(`remove gateway port ${name}`, signal, () => [
-      ...gatewayRemoval(view, name, networkId),
       ...recordOperations(view, record),
     ])
   }

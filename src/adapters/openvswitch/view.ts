@@ -1,11 +1,5 @@
 import type { RecordTexts } from '../../driver/records'
-import type {
-  DatapathType,
-  ObservedBridge,
-  ObservedPort,
-  OwnedGatewayPort,
-  OwnedPort,
-} from '../../driver/switch'
+import type { DatapathType, ObservedBridge, ObservedPort, OwnedPort } from '../../driver/switch'
 import type { Replica, StoredRow, StoredValue, TableRow } from '../ovsdb'
 import { ENDPOINT_KEY, MAC_KEY, NETWORK_KEY, OWNER, OWNER_KEY } from './schema'
 
@@ -72,17 +66,38 @@ export class View {
     })
   }
 
-  ownedGatewayPorts(): readonly OwnedGatewayPort[] {
-    return this.replica.find('Port', `external_ids:${OWNER_KEY}`, OWNER).flatMap(({ row }) => {
-      const networkId = networkOf(row)
-      return networkId === undefined ? [] : [{ name: textOf(row['name']), networkId }]
+  borrowedBridges(): readonly string[] {
+    const names = this.replica.find('Port', `external_ids:${OWNER_KEY}`, OWNER).flatMap((port) => {
+      const bridge = isNetworkPort(port.row) ? this.bridgeOf(port.uuid) : undefined
+      return bridge === undefined || isOwned(bridge.row) ? [] : [textOf(bridge.row['name'])]
     })
+    return [...new Set(names)]
+  }
+
+  /** The ports of a bridge that are ours and no container's, its own local port left out. */
+  networkPortsOf(bridge: StoredRow): readonly TableRow[] {
+    return this.portsOf(bridge).filter(({ row }) => isNetworkPort(row))
+  }
+
+  ownedMirrorsOf(bridge: StoredRow): readonly TableRow[] {
+    return listOf(bridge['mirrors']).flatMap((id) => {
+      const row = this.row('Mirror', String(id))
+      return row === undefined || !isOwned(row) ? [] : [{ uuid: String(id), row }]
+    })
+  }
+
+  qosOf(endpointId: string): readonly TableRow[] {
+    return this.replica.find('QoS', `external_ids:${ENDPOINT_KEY}`, endpointId)
+  }
+
+  row(table: string, uuid: string): StoredRow | undefined {
+    return this.replica.rows(table).get(uuid)
   }
 
   /** The ports of a bridge, its own local port left out. */
   portsOf(bridge: StoredRow): readonly TableRow[] {
     const ports = this.replica.rows('Port')
-    return list(bridge['ports']).flatMap((uuid) => {
+    return listOf(bridge['ports']).flatMap((uuid) => {
       const row = ports.get(String(uuid))
       return row === undefined || row['name'] === bridge['name'] ? [] : [{ uuid: String(uuid), row }]
     })
@@ -127,9 +142,8 @@ export function isOwned(row: StoredRow): boolean {
   return texts(row['external_ids']).get(OWNER_KEY) === OWNER
 }
 
-/** The network whose gateway a port of ours is. */
-export function networkOf(port: StoredRow): string | undefined {
-  return isOwned(port) ? texts(port['external_ids']).get(NETWORK_KEY) : undefined
+function isNetworkPort(port: StoredRow): boolean {
+  return isOwned(port) && texts(port['external_ids']).has(NETWORK_KEY)
 }
 
 /** ovs-vswitchd takes the empty string for `system`. */
@@ -139,7 +153,7 @@ export function datapathOf(bridge: StoredRow): DatapathType {
 
 /** Why ovs-vswitchd could not open an interface. */
 export function errorOf(row: StoredRow | undefined): string | undefined {
-  const [error] = list(row?.['error'])
+  const [error] = listOf(row?.['error'])
   return typeof error === 'string' && error !== '' ? error : undefined
 }
 
@@ -149,17 +163,17 @@ export function openFlowPort(row: StoredRow | undefined): number | undefined {
   return port === undefined || port < 0 ? undefined : port
 }
 
-function textOf(value: StoredValue | undefined): string {
+export function textOf(value: StoredValue | undefined): string {
   return typeof value === 'string' ? value : ''
 }
 
 /** An optional or plain integer column. */
-export function numberOf(value: StoredValue | undefined): number | undefined {
+function numberOf(value: StoredValue | undefined): number | undefined {
   const atom = Array.isArray(value) ? (value as readonly unknown[])[0] : value
   return typeof atom === 'number' ? atom : undefined
 }
 
-function list(value: StoredValue | undefined): readonly (string | number | boolean)[] {
+export function listOf(value: StoredValue | undefined): readonly (string | number | boolean)[] {
   return Array.isArray(value) ? (value as readonly (string | number | boolean)[]) : []
 }
 

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
 
+/** How many times longer everything may take: a guest in software emulation is slow at all it does. */
+export const slowness = Number(process.env['E2E_SLOWNESS'] ?? 1)
+
 export interface CommandResult {
   readonly stdout: string
   readonly stderr: string
@@ -36,7 +39,7 @@ export function tryRun(
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: timeoutMs,
+      timeout: timeoutMs * slowness,
       killSignal: 'SIGKILL',
     })
     let stdout = ''
@@ -63,7 +66,7 @@ export async function eventually<T>(
   attempt: () => Promise<T | undefined>,
   deadlineMs = 15_000,
 ): Promise<T> {
-  const end = Date.now() + deadlineMs
+  const end = Date.now() + deadlineMs * slowness
   let failure: unknown
   do {
     try {
@@ -74,5 +77,5 @@ export async function eventually<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 100))
   } while (Date.now() < end)
-  throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: failure })
+  throw new Error(`not within ${deadlineMs * slowness} ms: ${what}`, { cause: failure })
 }

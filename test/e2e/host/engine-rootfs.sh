@@ -13,17 +13,11 @@ case $release in
   28.5) suite=sid packages=docker.io,docker-cli ;;
   *) echo "no such engine: $release (20.10, 26.1 or 28.5)" >&2; exit 2 ;;
 esac
-packages+=,mount,iptables,nftables,iproute2,ethtool,procps,busybox-static,docker-registry
+packages+=,mount,iptables,nftables,iproute2,ethtool,procps,busybox-static,docker-registry,docker-compose,openvswitch-switch
 
 say() { echo "engine $release: $*" >&2; }
 
-own_mirror() {
-  # shellcheck disable=SC1091 # read where it exists
-  [ "$(. /etc/os-release && echo "${ID:-}")" = debian ] || return 0
-  { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
-    awk '$1 == "URIs:" { print $2 } $1 == "deb" { for (i = 2; i < NF; i++) if ($i ~ /^http/) print $i }' |
-    grep -m 1 -E '/debian/?$' || true
-}
+. "$(dirname "$0")/mirror.sh"
 
 mkdir -p "$cache"
 exec 9>"$cache/$release.lock"

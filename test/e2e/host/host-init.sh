@@ -2,24 +2,32 @@
 # One test host: namespaces over an engine's root file system, alive for as long as standard input stays open.
 #   host-init.sh guard <folder for all hosts> <rootfs> <host name>
 # "guard" outlives whoever started it, so that a crashed or interrupted test run is cleaned up after as well.
-# Once the host is up it prints "ready <pid>"; every line that then comes in is a command that the host's init starts.
+# Once the host is up it prints "ready <pid>"; every line that then comes in is a command that the host's init starts, but
+# for "reboot": every process ends without a warning, and the host comes up again from what its disks hold.
 set -euo pipefail
 
 stage=$1 dir=$2 rootfs=$3 name=$4
+# How init says that it ends for a reboot.
+rebooting=88
 
 # The unified hierarchy exists on every kernel, also where a hybrid layout mounts it elsewhere or not at all.
 cgroup_of() { echo "$1/cgroup/dovesnap-e2e-$(basename "$1")"; }
 
-# Takes the folder of a host whose processes are gone, and its cgroups.
-remove() {
-  local left=$1 cgroup
-  cgroup=$(cgroup_of "$left")
-  mountpoint -q "$left/cgroup" || mount -t cgroup2 cgroup2 "$left/cgroup"
-  # Processes killed with their pid namespace leave their cgroup a moment later.
+# Takes the cgroups of a host whose processes are gone; they leave theirs a moment after their pid namespace has ended.
+empty_cgroup() {
+  local cgroup
+  cgroup=$(cgroup_of "$1")
   for _ in $(seq 50); do
     [ -d "$cgroup" ] || break
     find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
   done
+}
+
+# Takes the folder of a host whose processes are gone, and its cgroups.
+remove() {
+  local left=$1
+  mountpoint -q "$left/cgroup" || mount -t cgroup2 cgroup2 "$left/cgroup"
+  empty_cgroup "$left"
   umount "$left/cgroup"
   rm -rf --one-file-system "$left"
 }
@@ -51,8 +59,13 @@ guard() {
   exec 8>&-
   mkdir "$dir/cgroup"
   mount -t cgroup2 cgroup2 "$dir/cgroup"
-  mkdir "$(cgroup_of "$dir")"
-  bash "$0" enter "$dir" "$rootfs" "$name" 9<&- || true
+  local status=$rebooting
+  while [ $status = $rebooting ]; do
+    empty_cgroup "$dir"
+    mkdir "$(cgroup_of "$dir")"
+    status=0
+    bash "$0" enter "$dir" "$rootfs" "$name" 9<&- || status=$?
+  done
   remove "$dir"
 }
 
@@ -75,7 +88,7 @@ boot() {
   # /proc is still the machine's here, so this is our pid as the machine sees it.
   local pid rest root=$dir/root
   read -r pid rest </proc/self/stat
-  mkdir "$root" "$dir/upper" "$dir/work" "$dir/docker"
+  mkdir -p "$root" "$dir/upper" "$dir/work" "$dir/docker"
   mount -t overlay overlay -o "lowerdir=$rootfs,upperdir=$dir/upper,workdir=$dir/work" "$root"
   mount -t proc proc "$root/proc"
   mount -t sysfs sysfs "$root/sys"
@@ -116,6 +129,7 @@ boot() {
   set -m
   local command
   while read -r command; do
+    [ "$command" != reboot ] || exit $rebooting
     bash -c "$command" </dev/null &
   done
 }

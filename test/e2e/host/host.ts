@@ -1,6 +1,6 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommandError, eventually, tryRun, type CommandResult, type RunOptions } from './command'
+import { CommandError, eventually, slowness, tryRun, type CommandResult, type RunOptions } from './command'
 import { engineRootfs, type Engine } from './engines'
 import { startNamespaces, type Namespaces } from './namespaces'
 import { diff, firewallFacts, linkFacts, processFacts, switchFacts, type Snapshot } from './snapshot'
@@ -11,6 +11,8 @@ export interface HostOptions {
   readonly engine: Engine
   /** The host name, and what errors call it. */
   readonly name?: string
+  /** True: the host runs an Open vSwitch of its own, and the plugin uses that. */
+  readonly hasSwitch?: boolean
 }
 
 export interface PluginOptions {
@@ -23,9 +25,10 @@ export interface PluginOptions {
 export async function startHost({
   engine,
   name = `engine-${engine.replace('.', '-')}`,
+  hasSwitch = false,
 }: HostOptions): Promise<TestHost> {
   const namespaces = await startNamespaces(await engineRootfs(engine), name)
-  const host = new TestHost(engine, name, namespaces)
+  const host = new TestHost(engine, name, hasSwitch, namespaces)
   try {
     await host.startEngine()
   } catch (error) {
@@ -39,6 +42,7 @@ export class TestHost {
   constructor(
     readonly engine: Engine,
     readonly name: string,
+    private readonly hasSwitch: boolean,
     private readonly namespaces: Namespaces,
   ) {}
 
@@ -72,6 +76,11 @@ export class TestHost {
       60_000,
     )
     await this.sh('rm -f /run/docker.pid')
+  }
+
+  /** As when the power fails: every process ends at once, links and rules are gone, the disks stay. No engine yet. */
+  reboot(): Promise<void> {
+    return this.namespaces.reboot()
   }
 
   /** The last lines of dockerd's log, which holds the plugin's as well. */
@@ -127,11 +136,16 @@ export class TestHost {
       rm -r "$root"`)
   }
 
-  /** Creates a plugin, not enabled yet, of a bundle folder of this machine. */
-  async createPlugin(bundle: string, name = pluginName): Promise<void> {
+  /**
+   * Creates a plugin, not enabled yet, of a bundle folder of this machine.
+   *
+   * @param release told by a file of its own, so that the root file system is another one.
+   */
+  async createPlugin(bundle: string, name = pluginName, release?: string): Promise<void> {
     const folder = (await this.sh('mktemp -d')).stdout.trim()
     const copy = join(`/proc/${this.pid}/root`, folder, 'bundle')
     await cp(bundle, copy, { recursive: true, verbatimSymlinks: true })
+    if (release !== undefined) await this.sh(`echo ${release} >${folder}/bundle/rootfs/usr/share/doc/release`)
     await this.docker('plugin', 'create', name, join(folder, 'bundle'))
     await this.sh(`rm -r ${folder}`)
   }
@@ -146,12 +160,17 @@ export class TestHost {
     await this.docker('plugin', 'enable', name)
   }
 
-  /** Runs one of the switch's tools where the plugin's own switch is. */
+  /** Runs one of the switch's tools where the switch is. */
   async ovs(tool: string, ...args: readonly string[]): Promise<CommandResult> {
-    return this.ovsOf(pluginName, tool, ...args)
+    return this.hasSwitch ? this.exec([tool, ...args]) : this.ovsOf(pluginName, tool, ...args)
   }
 
-  /** As {@link ovs}, of a plugin by name. */
+  /** What the driver says it would put right, as README shows to ask it. */
+  async differences(): Promise<string> {
+    return (await this.ovsOf(pluginName, 'dovesnap-differences')).stdout
+  }
+
+  /** Runs one of the tools of a plugin, where its own switch is. */
   async ovsOf(plugin: string, tool: string, ...args: readonly string[]): Promise<CommandResult> {
     return this.exec(['nsenter', '-t', await this.pluginPid(plugin), '-m', '-p', '--', tool, ...args])
   }
@@ -215,7 +234,7 @@ export class TestHost {
    * otherwise. It waits because the engine's helpers end a moment after the command that used them.
    */
   async expectUnchanged(before: Snapshot, deadlineMs = 10_000): Promise<void> {
-    const end = Date.now() + deadlineMs
+    const end = Date.now() + deadlineMs * slowness
     for (;;) {
       const { added, removed } = diff(before, await this.snapshot())
       if (added.length === 0 && removed.length === 0) return

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
@@ -6,10 +7,12 @@ const initScript = join(process.cwd(), 'test/e2e/host/host-init.sh')
 
 /** The namespaces of one host, and its init process. */
 export interface Namespaces {
-  /** The init process as the machine sees it. */
+  /** The init process as the machine sees it; another one after each reboot. */
   readonly pid: number
   /** Starts a shell command as a child of the host's init, which lives until it ends or the host does. */
   start(command: string): void
+  /** Ends every process without a warning, and starts the host again with what its disks hold. */
+  reboot(): Promise<void>
   /** Ends every process of the host and removes its files and cgroups; the second call waits for the first. */
   stop(): Promise<void>
 }
@@ -37,20 +40,23 @@ export async function startNamespaces(rootfs: string, name: string): Promise<Nam
     })
   })
   exited.catch(() => undefined)
-  const ready = new Promise<number>((resolve) => {
-    createInterface({ input: guard.stdout }).on('line', (line) => {
-      const [, pid] = /^ready (\d+)$/.exec(line) ?? []
-      if (pid !== undefined) resolve(Number(pid))
-    })
-  })
-  const pid = await Promise.race([
-    ready,
-    exited.then(() => {
-      throw new Error(`${name} did not come up: ${complaints}`)
-    }),
-  ])
+  const output = createInterface({ input: guard.stdout })
+  const ready = async (): Promise<number> => {
+    const line = once(output, 'line').then(([text]) => String(text))
+    const ended = exited.then(() => 'its end')
+    const pid = /^ready (\d+)$/.exec(await Promise.race([line, ended]))?.[1]
+    if (pid === undefined) throw new Error(`${name} did not come up: ${complaints}`)
+    return Number(pid)
+  }
+  let pid = await ready()
   return {
-    pid,
+    get pid() {
+      return pid
+    },
+    async reboot() {
+      guard.stdin.write('reboot\n')
+      pid = await ready()
+    },
     start: (command) => {
       guard.stdin.write(`${command}\n`)
     },

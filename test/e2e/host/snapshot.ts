@@ -21,11 +21,14 @@ function without(lines: Snapshot, taken: Snapshot): readonly string[] {
   })
 }
 
+/** What the kernel's tunnel modules put into every namespace when they are loaded. */
+const FALLBACK_DEVICES = /^(gre|gretap|erspan|ip6gre|ip6tnl|tunl|sit)0$/
+
 /** Links by name and MTU: the rest (indexes, peers, operational state) changes with what others do. */
 export function linkFacts(ipOutput: string): Snapshot {
-  return [...ipOutput.matchAll(/^\d+: ([^:@]+)(?:@\S+)?: .* mtu (\d+) /gm)].map(
-    ([, name = '', mtu = '']) => `link ${name} mtu ${mtu}`,
-  )
+  return [...ipOutput.matchAll(/^\d+: ([^:@]+)(?:@\S+)?: .* mtu (\d+) /gm)]
+    .filter(([, name = '']) => !FALLBACK_DEVICES.test(name))
+    .map(([, name = '', mtu = '']) => `link ${name} mtu ${mtu}`)
 }
 
 /**
@@ -38,10 +41,13 @@ export function processFacts(psOutput: string): Snapshot {
     return { stat, pid, ppid, command }
   })
   const commands = new Map(processes.map(({ pid, command }) => [pid, command]))
-  return processes
-    .filter(({ stat, command }) => !stat.startsWith('Z') && !/^(ps|sh|nsenter) /.test(command))
-    .filter(({ ppid, command }) => commands.get(ppid) !== command)
-    .map(({ command }) => `process ${command}`)
+  return (
+    processes
+      .filter(({ stat, command }) => !stat.startsWith('Z') && !/^(ps|sh|nsenter) /.test(command))
+      .filter(({ ppid, command }) => commands.get(ppid) !== command)
+      // A plugin that is created again has another id.
+      .map(({ command }) => `process ${command.replace(/ -id [0-9a-f]{64}/, '')}`)
+  )
 }
 
 /**

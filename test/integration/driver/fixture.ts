@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { IngressGuard } from '../../../src/adapters/nat/ingress-guard'
+import { Underlay } from '../../../src/adapters/netlink/underlay'
+import { LinkTable } from '../../../src/adapters/netlink/link-table'
 import { VethLinks } from '../../../src/adapters/netlink/veth-links'
 import { hasKernelDatapath } from '../../../src/adapters/openvswitch/kernel-datapath'
+import { OpenFlowTables } from '../../../src/adapters/openflow/flow-tables'
 import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
 import { Conntrack } from '../../../src/adapters/nat/conntrack'
 import { IptablesFirewall } from '../../../src/adapters/nat/iptables-firewall'
@@ -26,6 +29,8 @@ export interface Process {
   readonly reconciler: Reconciler
   /** What it logged, one text a line. */
   readonly logged: readonly string[]
+  /** Lets it think that it has run that much longer. */
+  age(ms: number): void
   /** Resolves when its connection to the switch is up. */
   available(): Promise<void>
   stop(): Promise<void>
@@ -73,7 +78,9 @@ export async function makeHost(): Promise<Host> {
 }
 
 async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promise<Process> {
-  const clock = createSystemClock()
+  const system = createSystemClock()
+  let ahead = 0
+  const clock: typeof system = { ...system, now: () => system.now() + ahead }
   const logged: string[] = []
   const log = recordingLogger(logged)
   const ovs = new OpenVSwitch({
@@ -83,18 +90,31 @@ async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promis
     random: Math.random,
     log,
   })
+  const { netfilter, route, deletions } = netns.netlink
+  const guard = new IngressGuard(netfilter, 'dovesnap')
   const { driver, reconciler } = composeDriver({
     ovs,
-    links: new VethLinks(run, new IngressGuard(run, 'dovesnap'), deadline),
+    links: new VethLinks(new LinkTable(route, deletions), guard, run, deadline),
+    underlay: new Underlay(run, guard),
+    flows: new OpenFlowTables(run, () => ovs.socketDirectory),
     network: new GatewayLinks(run, sysctlsOf(netns)),
     firewall: new IptablesFirewall(run, new Conntrack(run), () => Promise.resolve(false)),
     ports: new BoundPorts(),
     clock,
     log,
   })
-  ovs.attach({ kind: 'unix', path: socketPath }, `unix:${socketPath}`)
+  ovs.attach({ kind: 'unix', path: socketPath }, `unix:${socketPath}`, true)
   await ovs.whenAvailable(never)
-  return { driver, reconciler, logged, available: () => ovs.whenAvailable(never), stop: () => ovs.detach() }
+  return {
+    driver,
+    reconciler,
+    logged,
+    age: (ms) => {
+      ahead += ms
+    },
+    available: () => ovs.whenAvailable(never),
+    stop: () => ovs.detach(),
+  }
 }
 
 function recordingLogger(logged: string[]): Logger {

@@ -39,6 +39,41 @@ describe('reconcile', () => {
     expect(plugin.logged.slice(logged)).toEqual([])
   })
 
+  it('tells what it would put right, and changes nothing', async () => {
+    const { port } = await joined()
+    expect(await plugin.reconciler.differences(never)).toEqual([])
+    await host.ovs.vsctl('clear', 'Port', port, 'tag')
+    await host.netns.exec('ip', 'link', 'set', 'dev', port, 'down', 'mtu', '1000')
+    await host.ovs.vsctl('add-br', 'ghost', '--', 'set', 'Bridge', 'ghost', 'external_ids:owner=dovesnap')
+    const before = await host.ovs.vsctl('get', 'Open_vSwitch', '.', 'next_cfg')
+    const differences = await plugin.reconciler.differences(never)
+    expect(differences).toEqual([expect.stringMatching(/^endpoint \w{12}: /), 'stray bridge ghost'])
+    expect(differences[0]).toContain(
+      `link ${port} is down; link ${port} has MTU 1000, not 1500; Port lacks tag=[7]`,
+    )
+    expect(await host.ovs.vsctl('get', 'Open_vSwitch', '.', 'next_cfg')).toBe(before)
+    await plugin.reconciler.run()
+    expect(await plugin.reconciler.differences(never)).toEqual([])
+  })
+
+  it('tells of gateways, kernel settings and the packet filter as well', async () => {
+    const options = { 'ovs.bridge.mode': 'nat', 'ovs.bridge.name': 'natbr' }
+    await plugin.driver.createNetwork(
+      networkRequest({ options, ipv4: [{ pool: '10.8.0.0/24', gateway: '10.8.0.1/24' }] }),
+      never,
+    )
+    expect(await plugin.reconciler.differences(never)).toEqual([])
+    await host.netns.exec('ip', 'address', 'del', '10.8.0.1/24', 'dev', 'natbr')
+    await host.netns.exec('sysctl', '-qw', 'net.ipv4.ip_forward=0')
+    await host.netns.exec('iptables-nft', '-t', 'nat', '-F')
+    const differences = await plugin.reconciler.differences(never)
+    expect(differences.slice(0, 2)).toEqual([
+      'link natbr is not up with 10.8.0.1/24 and MTU 1500',
+      'kernel setting net/ipv4/ip_forward is not 1',
+    ])
+    expect(differences.slice(2).join()).toMatch(/packet filter: .*nat/)
+  })
+
   it('puts back a bridge that an operator deleted, with the ports of its containers', async () => {
     const { port } = await joined()
     await host.ovs.vsctl('del-br', 'br')
@@ -120,6 +155,33 @@ describe('reconcile', () => {
     expect(await host.ovs.vsctl('list-ports', 'br')).toBe('')
     expect((await host.linkNames()).join()).not.toContain('ovs-veth0')
   }, 15_000)
+
+  it('takes back what Docker deleted while the switch could not be reached', async () => {
+    const { endpointId, link } = await joined()
+    await host.ovs.stopServer()
+    const hurried = AbortSignal.timeout(200)
+    const endpoint = { networkId: network.networkId, endpointId }
+    await expect(plugin.driver.deleteEndpoint(endpoint, hurried)).rejects.toThrow('does not answer')
+    await expect(plugin.driver.deleteNetwork(network.networkId, hurried)).rejects.toThrow('does not answer')
+    await host.ovs.startServer()
+    await plugin.available()
+    // Docker has taken the link out of the container again.
+    expect(await host.linkNames()).toContain(link)
+    await plugin.reconciler.run()
+    await plugin.reconciler.run()
+    expect(await records()).toBe('{}')
+    expect(await host.ovs.vsctl('list-br')).toBe('')
+    expect((await host.linkNames()).join()).not.toContain('ovs-veth0')
+  })
+
+  it('removes the device of a bridge that was deleted while ovs-vswitchd was dead', async () => {
+    await host.ovs.stopSwitchd()
+    const deleted = plugin.driver.deleteNetwork(network.networkId, never)
+    await host.ovs.startSwitchd()
+    await deleted
+    await plugin.reconciler.run()
+    expect(await host.linkNames()).not.toContain('br')
+  })
 
   it('goes on with the rest where one thing cannot be put right', async () => {
     await host.ovs.vsctl('add-br', 'lan', '--', 'set', 'Bridge', 'lan', 'datapath_type=netdev')

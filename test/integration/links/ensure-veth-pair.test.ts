@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Run } from '../../../src/adapters/process/run'
 import type { VethPair } from '../../../src/driver/links'
 import type { Netns } from '../../fixtures/netns'
 import { makeNetns } from '../../fixtures/netns'
-import { intercepted, linksOver, names, never, pair, ruleset, show } from './fixture'
+import { linksIn, names, never, pair, ruleset, show } from './fixture'
+
+const [RTM_NEWLINK, RTM_SETLINK] = [16, 19]
 
 let host: Netns
 
@@ -22,7 +23,7 @@ async function feature(netns: Netns, link: string, name: string): Promise<string
 
 describe('ensureVethPair', () => {
   it('makes both ends as asked, and only the host end up', async () => {
-    await linksOver(host.run).ensureVethPair(pair, never)
+    await linksIn(host).ensureVethPair(pair, never)
     const hostEnd = await show(host, pair.hostLink)
     const containerEnd = await show(host, pair.containerLink)
     expect(hostEnd).toMatchObject({ mtu: 1400, ifalias: pair.owner, inet6_addr_gen_mode: 'none' })
@@ -34,13 +35,13 @@ describe('ensureVethPair', () => {
   })
 
   it('makes a pair whose MTU is too small for IPv6', async () => {
-    await linksOver(host.run).ensureVethPair({ ...pair, mtu: 1200 }, never)
+    await linksIn(host).ensureVethPair({ ...pair, mtu: 1200 }, never)
     expect(await show(host, pair.hostLink)).toMatchObject({ mtu: 1200, ifalias: pair.owner })
     expect((await show(host, pair.hostLink)).flags).toContain('UP')
   })
 
   it('turns transmit checksums off on the container end alone, and that survives its move', async () => {
-    await linksOver(host.run).ensureVethPair({ ...pair, transmitOffload: false }, never)
+    await linksIn(host).ensureVethPair({ ...pair, transmitOffload: false }, never)
     expect(await feature(host, pair.hostLink, 'tx-checksumming')).toBe('on')
     const container = await makeNetns()
     try {
@@ -53,7 +54,7 @@ describe('ensureVethPair', () => {
   })
 
   it('puts an existing pair right', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     await links.ensureVethPair(pair, never)
     for (const link of [pair.hostLink, pair.containerLink]) {
       await host.exec('ip', 'link', 'set', 'dev', link, 'mtu', '1300', 'down')
@@ -93,7 +94,7 @@ describe('ensureVethPair', () => {
   })
 
   it('leaves alone the end that is in a container, and a link that took its name', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     await links.ensureVethPair(pair, never)
     const container = await makeNetns()
     try {
@@ -114,7 +115,7 @@ describe('ensureVethPair', () => {
   it.each(['hostLink', 'containerLink'] as const)('refuses a %s that is not its own', async (end) => {
     await host.exec('ip', 'link', 'add', pair[end], 'mtu', '1290', 'type', 'bridge')
     const before = await names(host)
-    await expect(linksOver(host.run).ensureVethPair(pair, never)).rejects.toMatchObject({
+    await expect(linksIn(host).ensureVethPair(pair, never)).rejects.toMatchObject({
       code: 'NAME_TAKEN',
       message: expect.stringContaining(pair[end]),
     })
@@ -123,7 +124,7 @@ describe('ensureVethPair', () => {
   })
 
   it('refuses a pair of another owner and leaves its guard', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
     const other = { ...pair, owner: 'dovesnap:ffff', mtu: 1300 }
     await expect(links.ensureVethPair(other, never)).rejects.toMatchObject({ code: 'NAME_TAKEN' })
@@ -133,77 +134,96 @@ describe('ensureVethPair', () => {
 
   it('takes back the links where a later step fails', async () => {
     const wanted = { ...pair, transmitOffload: false, bypassHostStack: true }
-    const run = intercepted(host.run, (command) => {
-      if (command === 'nft') throw new Error('no netfilter here')
+    const links = linksIn(host, {
+      netfilter: () => {
+        throw new Error('no netfilter here')
+      },
     })
-    await expect(linksOver(run).ensureVethPair(wanted, never)).rejects.toMatchObject({
+    // What is read of netfilter fails as well, which is no reason to fail.
+    await expect(links.ensureVethPair(wanted, never)).rejects.toMatchObject({
       code: 'LINK_FAILED',
       message: expect.stringContaining('no netfilter here'),
     })
     expect(await names(host)).toEqual(['lo'])
   })
 
-  it('takes back the links where a later line of the batch fails', async () => {
-    const tooSmall = { ...pair, mtu: 1400 }
-    const run: Run = (command, args, options) =>
-      host.run(command, args, {
-        ...options,
-        ...(options.input === undefined
-          ? {}
-          : { input: options.input.replace(' up\n', ' up\nlink set dev nosuch up\n') }),
-      })
-    await expect(linksOver(run).ensureVethPair(tooSmall, never)).rejects.toMatchObject({
-      code: 'LINK_FAILED',
+  it('takes back the links where a setting is refused', async () => {
+    let exchanges = 0
+    const links = linksIn(host, {
+      route: async (forward, types) => {
+        exchanges += 1
+        if (types.includes(RTM_SETLINK)) await host.exec('ip', 'link', 'delete', 'dev', pair.containerLink)
+        await forward()
+      },
     })
+    await expect(links.ensureVethPair(pair, never)).rejects.toMatchObject({
+      code: 'LINK_FAILED',
+      message: expect.stringContaining('ENODEV'),
+    })
+    expect(exchanges).toBeGreaterThan(2)
     expect(await names(host)).toEqual(['lo'])
   })
 
-  it('takes back the links and the guard where the caller gives up', async () => {
-    for (const [stage, last] of [
-      ['ip', '-batch'],
-      ['ethtool', '-K'],
-      ['nft', '-f'],
-    ]) {
+  it.each(['route', 'netfilter', 'run'] as const)(
+    'takes back the links and the guard where the caller gives up at %s',
+    async (stage) => {
       const controller = new AbortController()
       const reason = new Error('given up')
-      const run: Run = async (command, args, options) => {
-        const output = await host.run(command, args, options)
-        if (command === stage && args[0] === last) controller.abort(reason)
-        return output
+      const giveUp = async (forward: () => Promise<unknown>, types: readonly number[]): Promise<void> => {
+        await forward()
+        if (stage === 'netfilter' || types.includes(RTM_NEWLINK)) controller.abort(reason)
       }
+      const links = linksIn(
+        host,
+        stage === 'run'
+          ? {
+              run: () => {
+                controller.abort(reason)
+              },
+            }
+          : { [stage]: giveUp },
+      )
       const wanted = { ...pair, transmitOffload: false, bypassHostStack: true }
-      await expect(linksOver(run).ensureVethPair(wanted, controller.signal)).rejects.toBe(reason)
+      await expect(links.ensureVethPair(wanted, controller.signal)).rejects.toBe(reason)
       expect(await names(host)).toEqual(['lo'])
       expect(await ruleset(host)).not.toContain('chain')
-    }
-  })
+    },
+  )
 
   it.each([
     ['before its owner mark is set', `type veth peer name ${pair.containerLink}`, ['lo']],
     ['and another took the name', 'type bridge', ['lo', pair.hostLink]],
     ['and a pair of another took the name', 'type veth peer name other', ['lo', 'other', pair.hostLink]],
-  ])('takes back only its own where ip is cut off %s', async (_, kind, remaining) => {
-    const run = intercepted(host.run, async (_command, args) => {
-      if (args[0] !== '-batch') return
-      await host.exec('ip', 'link', 'add', 'name', pair.hostLink, ...kind.split(' '))
-      throw new Error('cut off')
+  ])('takes back only its own where it is cut off %s', async (_when, kind, remaining) => {
+    const controller = new AbortController()
+    const links = linksIn(host, {
+      route: async (_, types) => {
+        if (!types.includes(RTM_NEWLINK)) return
+        await host.exec('ip', 'link', 'add', 'name', pair.hostLink, ...kind.split(' '))
+        controller.abort(new Error('cut off'))
+        throw new Error('cut off')
+      },
     })
-    await expect(linksOver(run).ensureVethPair(pair, never)).rejects.toMatchObject({ code: 'LINK_FAILED' })
+    await expect(links.ensureVethPair(pair, controller.signal)).rejects.toThrow('cut off')
     expect(await names(host)).toEqual(remaining)
   })
 
   it('tells of a pair that it could not take back', async () => {
-    const run = intercepted(host.run, (command, args) => {
-      if (command === 'nft') throw new Error('no netfilter here')
-      if (args.includes('delete')) throw new Error('no deleting either')
+    const links = linksIn(host, {
+      netfilter: () => {
+        throw new Error('no netfilter here')
+      },
+      deletions: () => {
+        throw new Error('no deleting either')
+      },
     })
-    await expect(linksOver(run).ensureVethPair({ ...pair, bypassHostStack: true }, never)).rejects.toThrow(
+    await expect(links.ensureVethPair({ ...pair, bypassHostStack: true }, never)).rejects.toThrow(
       /no netfilter here.*no deleting either/,
     )
   })
 
   it('makes many pairs at once', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     const pairs = Array.from({ length: 20 }, (_, i) => ({
       ...pair,
       hostLink: `ovs-veth0-${i}`,
@@ -228,14 +248,15 @@ describe('ensureVethPair', () => {
     ['owner', 'x\nlink delete dev lo'],
     ['macAddress', '02:42'],
     ['mtu', 1.5],
-  ])('lets no %s %j near a command line', async (key, value) => {
-    const commands: string[] = []
-    const run = intercepted(host.run, (command) => {
-      commands.push(command)
-    })
-    await expect(linksOver(run).ensureVethPair({ ...pair, [key]: value }, never)).rejects.toMatchObject({
+  ])('lets no %s %j near the kernel', async (key, value) => {
+    let asked = 0
+    const count = (): void => {
+      asked += 1
+    }
+    const links = linksIn(host, { run: count, route: count, netfilter: count, deletions: count })
+    await expect(links.ensureVethPair({ ...pair, [key]: value }, never)).rejects.toMatchObject({
       code: 'LINK_FAILED',
     })
-    expect(commands).toEqual([])
+    expect(asked).toBe(0)
   })
 })

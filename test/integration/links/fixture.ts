@@ -1,5 +1,7 @@
 import { deadline } from '../../../src/clock'
 import { IngressGuard } from '../../../src/adapters/nat/ingress-guard'
+import { LinkTable } from '../../../src/adapters/netlink/link-table'
+import type { NetlinkSocket } from '../../../src/adapters/netlink/socket'
 import { VethLinks } from '../../../src/adapters/netlink/veth-links'
 import type { Run } from '../../../src/adapters/process/run'
 import type { VethPair } from '../../../src/driver/links'
@@ -27,8 +29,48 @@ export interface Shown {
   readonly inet6_addr_gen_mode?: string
 }
 
-export const linksOver = (run: Run): VethLinks =>
-  new VethLinks(run, new IngressGuard(run, 'dovesnap'), deadline)
+/** What comes before a command, or between the driver and the kernel; what it throws is what the driver gets to see. */
+export interface Interceptions {
+  readonly run?: (command: string, args: readonly string[]) => Promise<void> | void
+  readonly netfilter?: Interception
+  readonly route?: Interception
+  readonly deletions?: Interception
+}
+
+/** @param forward carries out what was asked for, and may be called or not. */
+type Interception = (forward: () => Promise<unknown>, types: readonly number[]) => Promise<void> | void
+
+/** As the driver has them, in that namespace. */
+export function linksIn({ run, netlink }: Netns, before: Interceptions = {}): VethLinks {
+  const socket = (kind: 'netfilter' | 'route' | 'deletions'): NetlinkSocket =>
+    interceptedSocket(netlink[kind], before[kind])
+  return new VethLinks(
+    new LinkTable(socket('route'), socket('deletions')),
+    new IngressGuard(socket('netfilter'), 'dovesnap'),
+    before.run === undefined ? run : intercepted(run, before.run),
+    deadline,
+  )
+}
+
+function interceptedSocket(socket: NetlinkSocket, before: Interception | undefined): NetlinkSocket {
+  if (before === undefined) return socket
+  return {
+    close: () => {
+      socket.close()
+    },
+    exchange: async (requests, signal) => {
+      const forward = (): ReturnType<NetlinkSocket['exchange']> => socket.exchange(requests, never)
+      let done: ReturnType<NetlinkSocket['exchange']> | undefined
+      await before(
+        () => (done = forward()),
+        requests.map(({ type }) => type),
+      )
+      const answers = await (done ?? forward())
+      signal.throwIfAborted()
+      return answers
+    },
+  }
+}
 
 export async function show(netns: Netns, link: string): Promise<Shown> {
   const { stdout } = await netns.exec('ip', '-json', '-details', 'link', 'show', 'dev', link)
@@ -44,8 +86,7 @@ export async function names(netns: Netns): Promise<readonly string[]> {
 export const ruleset = async (netns: Netns): Promise<string> =>
   (await netns.exec('nft', 'list', 'ruleset')).stdout
 
-/** Runs as the namespace's own does, but lets a test come before each command. */
-export const intercepted =
+const intercepted =
   (run: Run, before: (command: string, args: readonly string[]) => Promise<void> | void): Run =>
   async (command, args, options) => {
     await before(command, args)

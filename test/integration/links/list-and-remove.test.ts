@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Run } from '../../../src/adapters/process/run'
+import { NetlinkError } from '../../../src/adapters/netlink/socket'
 import type { Netns } from '../../fixtures/netns'
 import { makeNetns } from '../../fixtures/netns'
-import { intercepted, linksOver, names, never, pair, ruleset } from './fixture'
+import { linksIn, names, never, pair, ruleset } from './fixture'
+
+const NFT_DELCHAIN = 0xa05
 
 let host: Netns
 
@@ -16,7 +18,7 @@ afterEach(async () => {
 
 describe('list', () => {
   it('shows every link, ours or not, with what reconcile compares', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
     await host.exec('ip', 'tuntap', 'add', 'dev', 'tun0', 'mode', 'tun')
     const found = await links.list(never)
@@ -40,7 +42,7 @@ describe('list', () => {
   })
 
   it('notices a flushed ruleset, which ensureVethPair puts back', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     const wanted = { ...pair, bypassHostStack: true }
     await links.ensureVethPair(wanted, never)
     await host.exec('nft', 'flush', 'ruleset')
@@ -54,7 +56,7 @@ describe('list', () => {
     ['is on another link', 'type filter hook ingress device "lo" priority -500; policy drop;'],
     ['is on no hook', ''],
   ])('takes no chain for a guard that %s', async (_, body) => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     await links.ensureVethPair(pair, never)
     await host.exec(
       'nft',
@@ -64,13 +66,22 @@ describe('list', () => {
   })
 
   it('works without netfilter, which then guards nothing', async () => {
-    const withoutNft: Run = (command, args, options) =>
-      host.run(command === 'nft' ? '/nonexistent/nft' : command, args, options)
-    const links = linksOver(withoutNft)
+    const links = linksIn(host, {
+      netfilter: () => {
+        throw new NetlinkError('EOPNOTSUPP', undefined)
+      },
+    })
     await links.ensureVethPair(pair, never)
     expect((await links.list(never)).get(pair.hostLink)?.bypassesHostStack).toBe(false)
     await links.removeLink(pair.hostLink, pair.owner, never)
+    await links.sweep(never)
     expect(await names(host)).toEqual(['lo'])
+  })
+
+  it('lists all of a thousand links', async () => {
+    const many = Array.from({ length: 500 }, (_, n) => `link add name many${n} type veth peer name peer${n}`)
+    await host.run('ip', ['-batch', '-'], { input: many.join('\n'), signal: never })
+    expect((await linksIn(host).list(never)).size).toBe(1001)
   })
 })
 
@@ -78,7 +89,7 @@ describe('removeLink', () => {
   it.each(['hostLink', 'containerLink'] as const)(
     'removes both ends and the guard by its %s',
     async (end) => {
-      const links = linksOver(host.run)
+      const links = linksIn(host)
       await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
       await links.removeLink(pair[end], pair.owner, never)
       expect(await names(host)).toEqual(['lo'])
@@ -87,7 +98,7 @@ describe('removeLink', () => {
   )
 
   it('succeeds where the link vanished with its container, and removes the guard', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
     await host.exec('ip', 'link', 'delete', 'dev', pair.hostLink)
     await links.removeLink(pair.hostLink, pair.owner, never)
@@ -96,34 +107,71 @@ describe('removeLink', () => {
   })
 
   it('succeeds where the link vanishes meanwhile', async () => {
-    await linksOver(host.run).ensureVethPair(pair, never)
-    const run = intercepted(host.run, async (_, args) => {
-      if (args.includes('delete')) await host.exec('ip', 'link', 'delete', 'dev', pair.hostLink)
+    const links = linksIn(host, {
+      deletions: async () => {
+        await host.exec('ip', 'link', 'delete', 'dev', pair.hostLink)
+      },
     })
-    await linksOver(run).removeLink(pair.hostLink, pair.owner, never)
+    await links.ensureVethPair(pair, never)
+    await links.removeLink(pair.hostLink, pair.owner, never)
     expect(await names(host)).toEqual(['lo'])
   })
 
   it('succeeds where the guard vanishes meanwhile', async () => {
-    await linksOver(host.run).ensureVethPair({ ...pair, bypassHostStack: true }, never)
-    const run = intercepted(host.run, async (command, args) => {
-      if (command === 'nft' && args[0] === '-f') await host.exec('nft', 'flush', 'ruleset')
+    await linksIn(host).ensureVethPair({ ...pair, bypassHostStack: true }, never)
+    const links = linksIn(host, {
+      netfilter: async (_, types) => {
+        if (types.includes(NFT_DELCHAIN)) await host.exec('nft', 'flush', 'ruleset')
+      },
     })
-    await linksOver(run).removeLink(pair.hostLink, pair.owner, never)
+    await links.removeLink(pair.hostLink, pair.owner, never)
     expect(await names(host)).toEqual(['lo'])
   })
 
   it('tells of a guard that it could not remove', async () => {
-    await linksOver(host.run).ensureVethPair({ ...pair, bypassHostStack: true }, never)
-    const run: Run = (command, args, options) =>
-      host.run(command === 'nft' && args[0] === '-f' ? 'false' : command, args, options)
-    await expect(linksOver(run).removeLink(pair.hostLink, pair.owner, never)).rejects.toMatchObject({
+    await linksIn(host).ensureVethPair({ ...pair, bypassHostStack: true }, never)
+    const links = linksIn(host, {
+      netfilter: (_, types) => {
+        if (types.includes(NFT_DELCHAIN)) throw new NetlinkError('EPERM', 'no such right')
+      },
+    })
+    await expect(links.removeLink(pair.hostLink, pair.owner, never)).rejects.toMatchObject({
       code: 'LINK_FAILED',
     })
   })
 
+  it('tells of a link that it could not remove', async () => {
+    const links = linksIn(host, {
+      deletions: () => {
+        throw new NetlinkError('EPERM', undefined)
+      },
+    })
+    await links.ensureVethPair(pair, never)
+    await expect(links.removeLink(pair.hostLink, pair.owner, never)).rejects.toMatchObject({
+      code: 'LINK_FAILED',
+    })
+  })
+
+  it('removes together those that are asked for at once', async () => {
+    const batches: number[] = []
+    const links = linksIn(host, {
+      deletions: (_, types) => {
+        batches.push(types.length)
+      },
+    })
+    const pairs = Array.from({ length: 30 }, (_, n) => ({
+      ...pair,
+      hostLink: `host${n}`,
+      containerLink: `cont${n}`,
+    }))
+    for (const each of pairs) await links.ensureVethPair(each, never)
+    await Promise.all(pairs.map(({ hostLink, owner }) => links.removeLink(hostLink, owner, never)))
+    expect(await names(host)).toEqual(['lo'])
+    expect(batches.length).toBeLessThan(pairs.length / 2)
+  })
+
   it('refuses a link of another owner', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
     await expect(links.removeLink(pair.hostLink, 'dovesnap:ffff', never)).rejects.toMatchObject({
       code: 'NAME_TAKEN',
@@ -136,7 +184,7 @@ describe('removeLink', () => {
 
 describe('sweep', () => {
   it('removes the guards of vanished links and no others', async () => {
-    const links = linksOver(host.run)
+    const links = linksIn(host)
     const gone = { ...pair, hostLink: 'ovs-veth0-gone', containerLink: 'ethcgone', bypassHostStack: true }
     await links.ensureVethPair({ ...pair, bypassHostStack: true }, never)
     await links.ensureVethPair(gone, never)
@@ -148,8 +196,21 @@ describe('sweep', () => {
     expect((await links.list(never)).get(pair.hostLink)?.bypassesHostStack).toBe(true)
   })
 
+  it('succeeds where the ruleset vanishes meanwhile', async () => {
+    await linksIn(host).ensureVethPair({ ...pair, bypassHostStack: true }, never)
+    await host.exec('ip', 'link', 'delete', 'dev', pair.hostLink)
+    await host.exec('nft', `add chain netdev dovesnap guard-${pair.hostLink}`)
+    const links = linksIn(host, {
+      netfilter: async (_, types) => {
+        if (types.includes(NFT_DELCHAIN)) await host.exec('nft', 'flush', 'ruleset')
+      },
+    })
+    await links.sweep(never)
+    expect(await ruleset(host)).toBe('')
+  })
+
   it('has nothing to do on a host without guards', async () => {
-    await linksOver(host.run).sweep(never)
+    await linksIn(host).sweep(never)
     expect(await ruleset(host)).toBe('')
   })
 })

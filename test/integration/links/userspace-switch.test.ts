@@ -3,7 +3,7 @@ import type { Netns } from '../../fixtures/netns'
 import { makeNetns } from '../../fixtures/netns'
 import type { Ovs } from '../../fixtures/ovs'
 import { startOvs } from '../../fixtures/ovs'
-import { linksOver, never, pair } from './fixture'
+import { linksIn, never, pair } from './fixture'
 
 /** An address of the host that its containers have no business with. */
 const HOST_ADDRESS = '192.0.2.1'
@@ -41,7 +41,7 @@ async function wire({ tso = false, transmitOffload = false, bypassHostStack }: W
   for (const [index, container] of containers.entries()) {
     const containerLink = `ethc${index}`
     const macAddress = `02:42:0a:09:00:0${index + 2}`
-    await linksOver(host.run).ensureVethPair(
+    await linksIn(host).ensureVethPair(
       {
         ...pair,
         hostLink: hostLink(index),

@@ -1,7 +1,7 @@
 import type { FilteredNetwork } from '../../../src/driver/firewall'
 import type { Netns } from '../../fixtures/netns'
 import { makeNetns } from '../../fixtures/netns'
-import type { Enter } from '../../fixtures/traffic'
+import type { Enter } from '../../fixtures/helper'
 import * as traffic from '../../fixtures/traffic'
 
 /**

@@ -1,0 +1,151 @@
+import { DriverError } from '../errors'
+import type { Logger } from '../log'
+import { portOptionsOf, speakingOfBridge } from './endpoint-options'
+import type { BridgeRules, FlowTables, PortGuard } from './flow-tables'
+import { parseNetworkOptions } from './options'
+import type { EndpointRecord, NetworkRecord, Records } from './records'
+import { plainAddress } from './subnets'
+import type { DatapathType, Switch } from './switch'
+
+/** Keeps the OpenFlow rules by which containers send from their own addresses only, and no faster than they may. */
+export class PortGuards {
+  /** Bridges that have had rules of ours, and may have some left. */
+  private readonly guarded = new Set<string>()
+
+  constructor(
+    private readonly ovs: Switch,
+    private readonly records: Records,
+    private readonly flows: FlowTables,
+    private readonly log: Logger,
+  ) {}
+
+  /** Idempotent; nothing where the endpoint needs none. Its port is there. */
+  async ensure(endpoint: EndpointRecord, network: NetworkRecord, signal: AbortSignal): Promise<void> {
+    const guard = this.guardOf(endpoint, network)
+    if (guard === undefined) return
+    this.guarded.add(network.bridge)
+    await this.flows.guardPort(network.bridge, guard, signal)
+  }
+
+  /** Idempotent: the rules of a bridge that forwards nothing without them. As soon as the bridge is so. */
+  async ensureBridge(bridge: string, signal: AbortSignal): Promise<void> {
+    const rules = this.wanted().get(bridge)
+    if (rules?.forwards === true) await this.flows.reconcile(bridge, rules, signal)
+  }
+
+  /** Before the port goes, whose number the next one may have. */
+  async remove(endpoint: EndpointRecord, signal: AbortSignal): Promise<void> {
+    const port = this.ovs.port(endpoint.hostLink)
+    const network = this.records.network(endpoint.networkId)
+    if (port?.ofport === undefined || !mayNeedGuard(endpoint, network)) return
+    await this.flows.releasePort(port.bridge, port.ofport, signal)
+  }
+
+  async reconcile(signal: AbortSignal): Promise<void> {
+    for (const [bridge, rules] of this.wanted()) {
+      this.guarded.add(bridge)
+      const details = await this.flows.reconcile(bridge, rules, signal)
+      if (details.length > 0) this.log.info('flows put right', { bridge, details })
+    }
+  }
+
+  /** What {@link reconcile} would put right, a line each. */
+  async differences(signal: AbortSignal): Promise<readonly string[]> {
+    const lines: string[] = []
+    for (const [bridge, rules] of this.wanted()) {
+      const details = await this.flows.differences(bridge, rules, signal)
+      lines.push(...details.map((line) => `bridge ${bridge}: ${line}`))
+    }
+    return lines
+  }
+
+  /** By bridge: also of those that need no rules any more and have had some. */
+  private wanted(): ReadonlyMap<string, BridgeRules> {
+    const endpoints = this.records.endpoints()
+    const rules = new Map<string, BridgeRules>()
+    const add = (bridge: string, guards: readonly PortGuard[], forwards: boolean): void => {
+      const known = rules.get(bridge)
+      rules.set(bridge, {
+        guards: [...(known?.guards ?? []), ...guards],
+        forwards: forwards || known?.forwards === true,
+      })
+    }
+    for (const name of this.guarded) {
+      if (this.ovs.bridge(name) === undefined) this.guarded.delete(name)
+      else add(name, [], false)
+    }
+    const speaking = speakingOfBridge(endpoints)
+    for (const network of this.records.networks()) {
+      if (!isSecured(network, speaking)) continue
+      if (this.ovs.bridge(network.bridge)?.owned === true) add(network.bridge, [], true)
+    }
+    for (const endpoint of endpoints) {
+      const network = this.records.network(endpoint.networkId)
+      if (network === undefined || !mayNeedGuard(endpoint, network)) continue
+      const guard = this.guardOf(endpoint, network)
+      if (guard !== undefined) add(network.bridge, [guard], false)
+    }
+    return rules
+  }
+
+  private guardOf(endpoint: EndpointRecord, network: NetworkRecord): PortGuard | undefined {
+    const bridge = this.ovs.bridge(network.bridge)
+    const ofport = this.ovs.port(endpoint.hostLink)?.ofport
+    if (bridge === undefined || ofport === undefined) return undefined
+    const { security, ingressRate, ingressBurst } = portOptionsOf(endpoint, network)
+    const meters = bridge.datapath === 'netdev' && ingressRate !== undefined
+    if (security !== true && !meters) return undefined
+    const { macAddress, ipv4Address, ipv6Address } = endpoint
+    const source = {
+      macAddress,
+      ...(ipv4Address === undefined ? {} : { ipv4Address: plainAddress(ipv4Address) }),
+      ...(ipv6Address === undefined ? {} : { ipv6Address: plainAddress(ipv6Address) }),
+    }
+    const meter = { rate: ingressRate ?? 0, ...(ingressBurst === undefined ? {} : { burst: ingressBurst }) }
+    return { ofport, ...(security === true ? { source } : {}), ...(meters ? { meter } : {}) }
+  }
+}
+
+const GUARD_OPTIONS = ['ovs.port.security', 'ovs.port.ingress_rate']
+
+/** Cheap: asked for every endpoint in each round. */
+function mayNeedGuard(endpoint: EndpointRecord, network: NetworkRecord | undefined): boolean {
+  return GUARD_OPTIONS.some(
+    (key) => endpoint.options[key] !== undefined || network?.options[key] !== undefined,
+  )
+}
+
+/** Whether a network's bridge shall forward nothing while the driver's rules are not there yet. */
+export function isSecured(network: NetworkRecord, endpoints: readonly EndpointRecord[]): boolean {
+  return (
+    parseNetworkOptions(network.options).security === true ||
+    endpoints.some(
+      (endpoint) =>
+        endpoint.networkId === network.id &&
+        endpoint.options['ovs.port.security'] !== undefined &&
+        portOptionsOf(endpoint, network).security === true,
+    )
+  )
+}
+
+/**
+ * Refuses rules of ours where somebody else decides what the switch forwards.
+ *
+ * @throws DriverError `OPTION_EXCLUDES`
+ */
+export function refuseUnguardable(
+  endpoint: Pick<EndpointRecord, 'options'>,
+  network: NetworkRecord,
+  datapath: DatapathType,
+): void {
+  const { controllers, failMode } = parseNetworkOptions(network.options)
+  if (controllers === undefined && failMode !== 'secure') return
+  const { security, ingressRate } = portOptionsOf(endpoint, network)
+  const because = 'there the controller decides on every flow'
+  const other = 'ovs.bridge.controller or ovs.bridge.fail_mode=secure'
+  if (security === true) throw DriverError.of('OPTION_EXCLUDES', ['ovs.port.security', other, because])
+  if (ingressRate !== undefined && datapath === 'netdev') {
+    const reason = `${because}, and the userspace datapath's rates are flows`
+    throw DriverError.of('OPTION_EXCLUDES', ['ovs.port.ingress_rate', other, reason])
+  }
+}

@@ -1,0 +1,180 @@
+import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import type { TestHost } from '../e2e/host/host'
+import { pluginName, startHost } from '../e2e/host/host'
+import { tryRun } from '../e2e/host/command'
+import type { Samples } from './measure'
+import { interleave } from './measure'
+
+const ROUNDS = 20
+const AT_ONCE = 20
+
+
+/** Both networks by the driver's name; the engine has one named `bridge` of its own. */
+const networkOf = (driver: DriverName): string => `bench-${driver}`
+
+const DRIVERS = { ovs: pluginName, bridge: 'bridge' } as const
+type DriverName = keyof typeof DRIVERS
+
+/** What users of Docker wait for, with this driver and with Docker's own bridge driver, by the engine's API. */
+export async function engine(bundle: string): Promise<readonly Samples[]> {
+  const host = await startHost({ engine: '28.5', name: 'bench-engine' })
+  try {
+    await host.importBusybox()
+    await host.installPlugin(bundle)
+    await host.waitForSwitch(pluginName)
+    return [
+      ...(await networks(host)),
+      ...(await connections(host)),
+      ...(await firstPings(host)),
+      ...(await runs(host)),
+    ]
+  } finally {
+    await host.stop()
+  }
+}
+
+/** One call of the engine's API; rejects with what the engine said. */
+async function api(host: TestHost, method: string, path: string, body?: object): Promise<string> {
+  const socketPath = `/proc/${host.pid}/root/run/docker.sock`
+  const answer = await new Promise<{ status: number; body: string }>((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+    const asked = request({ socketPath, method, path, headers }, (message) => {
+      text(message).then((received) => {
+        resolve({ status: message.statusCode ?? 0, body: received })
+      }, reject)
+    })
+    asked.on('error', reject).end(body === undefined ? '' : JSON.stringify(body))
+  })
+  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`)
+  return answer.body
+}
+
+const createNetwork = (host: TestHost, driver: DriverName, subnet: number): Promise<string> =>
+  api(host, 'POST', '/networks/create', {
+    Name: networkOf(driver),
+    Driver: DRIVERS[driver],
+    IPAM: { Config: [{ Subnet: `10.${subnet}.0.0/16` }] },
+  })
+
+const removeNetwork = async (host: TestHost, driver: DriverName): Promise<void> => {
+  await api(host, 'DELETE', `/networks/${networkOf(driver)}`)
+}
+
+async function networks(host: TestHost): Promise<readonly Samples[]> {
+  const of = async (driver: DriverName) => ({
+    [`netcreate_${driver}`]: async () => {
+      await createNetwork(host, driver, 80)
+      return () => removeNetwork(host, driver)
+    },
+    [`netremove_${driver}`]: await removal(host, driver),
+  })
+  return interleave(ROUNDS, { ...(await of('ovs')), ...(await of('bridge')) })
+}
+
+/** Times the removal of a network that the round before made. */
+async function removal(host: TestHost, driver: DriverName): Promise<() => Promise<() => Promise<void>>> {
+  const name = `spare-${driver}`
+  const create = async (): Promise<void> => {
+    await api(host, 'POST', '/networks/create', {
+      Name: name,
+      Driver: DRIVERS[driver],
+      IPAM: { Config: [{ Subnet: driver === 'ovs' ? '10.81.0.0/16' : '10.82.0.0/16' }] },
+    })
+  }
+  await create()
+  return async () => {
+    await api(host, 'DELETE', `/networks/${name}`)
+    return create
+  }
+}
+
+/** A network of each driver, and a container that is on none. */
+async function withNetworks<T>(host: TestHost, work: () => Promise<T>): Promise<T> {
+  await host.sh('docker network rm spare-ovs spare-bridge 2>/dev/null || true')
+  await createNetwork(host, 'ovs', 80)
+  await createNetwork(host, 'bridge', 90)
+  await host.sh(`
+    docker run -d --name idle --net none busybox:test sleep 3600
+    docker network disconnect none idle
+    docker run -d --name peer-ovs --net bench-ovs --ip 10.80.9.9 busybox:test sleep 3600
+    docker run -d --name peer-bridge --net bench-bridge --ip 10.90.9.9 busybox:test sleep 3600`)
+  try {
+    return await work()
+  } finally {
+    await host.sh('docker ps -aq | xargs -r docker rm -f >/dev/null; docker network rm bench-ovs bench-bridge >/dev/null')
+  }
+}
+
+async function connections(host: TestHost): Promise<readonly Samples[]> {
+  return withNetworks(host, async () => {
+    const connect = (driver: DriverName): Promise<string> =>
+      api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' })
+    const disconnect = async (driver: DriverName): Promise<void> => {
+      await api(host, 'POST', `/networks/${networkOf(driver)}/disconnect`, { Container: 'idle' })
+    }
+    const of = (driver: DriverName) => ({
+      [`connect_${driver}`]: async () => {
+        await connect(driver)
+        return () => disconnect(driver)
+      },
+    })
+    const connected = await interleave(ROUNDS, { ...of('ovs'), ...of('bridge') })
+    const disconnected: Record<DriverName, number[]> = { ovs: [], bridge: [] }
+    for (let round = 0; round <= ROUNDS; round += 1) {
+      for (const driver of ['ovs', 'bridge'] as const) {
+        await connect(driver)
+        const start = performance.now()
+        await disconnect(driver)
+        if (round > 0) disconnected[driver].push(performance.now() - start)
+      }
+    }
+    return [
+      ...connected,
+      ...Object.entries(disconnected).map(
+        ([driver, values]): Samples => ({ name: `disconnect_${driver}`, unit: 'ms', values }),
+      ),
+    ]
+  })
+}
+
+/** From the request to connect until a ping is answered. */
+async function firstPings(host: TestHost): Promise<readonly Samples[]> {
+  return withNetworks(host, async () => {
+    const pid = (await host.docker('inspect', '-f', '{{.State.Pid}}', 'idle')).stdout.trim()
+    const of = (driver: DriverName, peer: string) => ({
+      [`first_ping_${driver}`]: async () => {
+        await api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' })
+        await host.sh(`nsenter -t ${pid} -n busybox ping -q -c 1 -W 5 ${peer} >/dev/null`)
+        return async () => {
+          await api(host, 'POST', `/networks/${networkOf(driver)}/disconnect`, { Container: 'idle' })
+        }
+      },
+    })
+    return interleave(ROUNDS, { ...of('ovs', '10.80.9.9'), ...of('bridge', '10.90.9.9') })
+  })
+}
+
+async function runs(host: TestHost): Promise<readonly Samples[]> {
+  return withNetworks(host, async () => {
+    const nothing = (): Promise<void> => Promise.resolve()
+    const one = (driver: DriverName) => ({
+      [`run_${driver}`]: async () => {
+        await host.docker('run', '--rm', '--net', networkOf(driver), 'busybox:test', 'true')
+        return nothing
+      },
+    })
+    const many = (driver: DriverName) => ({
+      [`run20_${driver}`]: async () => {
+        const command = ['docker', 'run', '--rm', '--net', networkOf(driver), 'busybox:test', 'true']
+        const enter = ['nsenter', '-t', String(host.pid), '-m', '-n', '-u', '-i', '-p', '-C', '--'] as const
+        await Promise.all(Array.from({ length: AT_ONCE }, () => tryRun([...enter, ...command])))
+        return nothing
+      },
+    })
+    return [
+      ...(await interleave(10, { ...one('ovs'), ...one('bridge') })),
+      ...(await interleave(4, { ...many('ovs'), ...many('bridge') })),
+    ]
+  })
+}
