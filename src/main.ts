@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   const { driver, reconciler } = composeDriver({
     ovs,
     links: new VethLinks(linkTable, guard, run, deadline),
-    underlay: new Underlay(run, guard),
+    underlay: new Underlay(linkTable, guard, run),
     flows: new OpenFlowTables(run, () => ovs.socketDirectory),
     network: new GatewayLinks(run, createSysctlFiles(settings.sysctlDirectory)),
     firewall: createFirewall(settings.firewall, run),

@@ -2,31 +2,18 @@ import { CommandError } from '../process/command-error'
 import type { Run } from '../process/run'
 
 /** The conditions of the kernel that callers tell apart. */
-export type KernelErrorCode = 'EBUSY' | 'EINVAL' | 'ENODEV'
+export type KernelErrorCode = 'EBUSY' | 'EINVAL'
 
 /** What iproute2 prints for each. */
 const errorTexts: readonly (readonly [KernelErrorCode, RegExp])[] = [
   ['EBUSY', /Device or resource busy/],
   ['EINVAL', /Invalid argument/],
-  ['ENODEV', /Cannot find device|does not exist|No such device/],
 ]
 
 /** The kernel's condition behind a failed command; `undefined` for any other. */
 export function kernelErrorCode(error: unknown): KernelErrorCode | undefined {
   if (!(error instanceof CommandError)) return undefined
   return errorTexts.find(([, text]) => text.test(error.stderr))?.[0]
-}
-
-/** A link as `ip -json link show` prints it, as far as it is used. */
-export interface IpLink {
-  readonly ifname: string
-  readonly mtu: number
-  /** Absent on links without a link layer, such as tun devices. */
-  readonly address?: string
-  readonly flags: readonly string[]
-  readonly ifalias?: string
-  /** A veth's other end, while that is in the same network namespace. */
-  readonly link?: string
 }
 
 /** A link with its addresses as `ip -json address show` prints it, as far as it is used. */
@@ -45,24 +32,9 @@ export interface IpAddressLink {
 export class IpCommand {
   constructor(private readonly run: Run) {}
 
-  /** Every link of the namespace. */
-  async links(signal: AbortSignal): Promise<readonly IpLink[]> {
-    return parseLinks(await this.ip(['-json', 'link', 'show'], signal))
-  }
-
   /** Every link of the namespace with its addresses. */
   async addresses(signal: AbortSignal): Promise<readonly IpAddressLink[]> {
     return JSON.parse(await this.ip(['-json', 'address', 'show'], signal)) as readonly IpAddressLink[]
-  }
-
-  /** One link; `undefined` where there is none of that name. */
-  async link(name: string, signal: AbortSignal): Promise<IpLink | undefined> {
-    try {
-      return parseLinks(await this.ip(['-json', 'link', 'show', 'dev', name], signal))[0]
-    } catch (error) {
-      if (kernelErrorCode(error) === 'ENODEV') return undefined
-      throw error
-    }
   }
 
   /**
@@ -72,15 +44,6 @@ export class IpCommand {
    */
   async batch(lines: readonly string[], signal: AbortSignal): Promise<void> {
     await this.run('ip', ['-batch', '-'], { input: lines.map((line) => `${line}\n`).join(''), signal })
-  }
-
-  /** Idempotent. Deletes a veth's other end as well. */
-  async deleteLink(name: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.ip(['link', 'delete', 'dev', name], signal)
-    } catch (error) {
-      if (kernelErrorCode(error) !== 'ENODEV') throw error
-    }
   }
 
   /**
@@ -98,17 +61,4 @@ export class IpCommand {
   private async ip(args: readonly string[], signal: AbortSignal): Promise<string> {
     return (await this.run('ip', args, { signal })).stdout
   }
-}
-
-function parseLinks(json: string): readonly IpLink[] {
-  const parsed: unknown = JSON.parse(json)
-  if (!Array.isArray(parsed)) throw new TypeError('ip printed no list of links')
-  return parsed.filter(isIpLink)
-}
-
-/** `ip` prints `{}` in place of a link that a filter left out. */
-function isIpLink(value: unknown): value is IpLink {
-  if (typeof value !== 'object' || value === null) return false
-  const link: Partial<Record<keyof IpLink, unknown>> = value
-  return typeof link.ifname === 'string' && typeof link.mtu === 'number' && Array.isArray(link.flags)
 }

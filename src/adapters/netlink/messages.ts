@@ -123,6 +123,13 @@ export function uint32(value: number): Buffer {
   return encoded
 }
 
+/** In network byte order, as ports are. */
+export function uint16BigEndian(value: number): Buffer {
+  const encoded = Buffer.alloc(2)
+  encoded.writeUInt16BE(value)
+  return encoded
+}
+
 /** netfilter's numbers are in network byte order. */
 export function int32BigEndian(value: number): Buffer {
   const encoded = Buffer.alloc(4)

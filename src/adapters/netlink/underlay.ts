@@ -12,6 +12,9 @@ import type { IngressGuard } from '../nat/ingress-guard'
 import type { Run } from '../process/run'
 import type { IpAddressLink } from './ip'
 import { IpCommand } from './ip'
+import type { NewLink } from './link-messages'
+import { NO_GROUP } from './link-messages'
+import type { LinkTable } from './link-table'
 
 /** Every frame whose destination the device has not learnt goes to all the addresses under this one. */
 const ALL_ZEROS = '00:00:00:00:00:00'
@@ -19,30 +22,30 @@ const ALL_ZEROS = '00:00:00:00:00:00'
 /** Marks of a moment, which `ip route show` prints and `ip route replace` does not read. */
 const PASSING_FLAGS = / (linkdown|dead|offload|trap)\b| expires \S+| error -?\d+/g
 
-/** {@link UnderlayLinks} over iproute2's `ip` and `bridge`. */
+/** {@link UnderlayLinks} over netlink; iproute2's `ip` and `bridge` for addresses, routes and forwarding entries. */
 export class Underlay implements UnderlayLinks {
   private readonly ip: IpCommand
 
   constructor(
-    private readonly run: Run,
+    private readonly table: LinkTable,
     private readonly guard: IngressGuard,
+    private readonly run: Run,
   ) {
     this.ip = new IpCommand(run)
   }
 
   async observe(signal: AbortSignal): Promise<ObservedUnderlay> {
     const guarded = await this.guard.guarded(signal)
-    // `ip address` tells no owner marks, and `ip link` no addresses.
     const addresses = await this.addressesOf(signal)
-    const links = await this.ip.links(signal)
-    const observed = links.map((link): readonly [string, ObservedLink] => [
-      link.ifname,
+    const links = await this.table.list(signal)
+    const observed = links.map(({ name, up, mtu, alias }): readonly [string, ObservedLink] => [
+      name,
       {
-        up: link.flags.includes('UP'),
-        mtu: link.mtu,
-        addresses: addresses.get(link.ifname) ?? [],
-        ...(link.ifalias === undefined ? {} : { owner: link.ifalias }),
-        bypassesHostStack: guarded.has(link.ifname),
+        up,
+        mtu,
+        addresses: addresses.get(name) ?? [],
+        ...(alias === undefined ? {} : { owner: alias }),
+        bypassesHostStack: guarded.has(name),
       },
     ])
     return { links: new Map(observed), flooded: await this.flooded(signal) }
@@ -52,7 +55,7 @@ export class Underlay implements UnderlayLinks {
     try {
       const { stdout } = await this.run('ip', ['-json', 'route', 'get', address], { signal })
       const [route] = JSON.parse(stdout) as readonly { readonly dev?: string }[]
-      return route?.dev === undefined ? undefined : (await this.ip.link(route.dev, signal))?.mtu
+      return route?.dev === undefined ? undefined : (await this.table.find({ name: route.dev }, signal))?.mtu
     } catch {
       signal.throwIfAborted()
       return undefined
@@ -60,9 +63,10 @@ export class Underlay implements UnderlayLinks {
   }
 
   async ensureUplink({ name, bypassHostStack }: UplinkLink, signal: AbortSignal): Promise<void> {
-    if ((await this.ip.link(name, signal)) === undefined) throw DriverError.of('UPLINK_MISSING', [name])
     await attempt(name, async () => {
-      await this.ip.batch([`link set dev ${name} up`], signal)
+      const link = await this.table.find({ name }, signal)
+      if (link === undefined) throw DriverError.of('UPLINK_MISSING', [name])
+      await this.table.set([{ name, up: true }], signal)
       if (bypassHostStack) await this.guard.ensure([name], signal)
       else await this.guard.remove([name], signal)
     })
@@ -75,16 +79,10 @@ export class Underlay implements UnderlayLinks {
   async ensureVxlan(device: VxlanDevice, signal: AbortSignal): Promise<void> {
     const { name, owner, mtu } = device
     await attempt(name, async () => {
-      const link = await this.ip.link(name, signal)
-      if (link !== undefined && link.ifalias !== owner) throw DriverError.of('NAME_TAKEN', [name])
-      await this.ip.batch(
-        [
-          ...(link === undefined ? [creation(device), `link set dev ${name} alias ${owner}`] : []),
-          `link set dev ${name} mtu ${mtu} addrgenmode none`,
-          `link set dev ${name} up`,
-        ],
-        signal,
-      )
+      const link = await this.table.find({ name }, signal)
+      if (link !== undefined && link.alias !== owner) throw DriverError.of('NAME_TAKEN', [name])
+      if (link === undefined) await this.table.add(newLink(device), signal)
+      await this.table.set([{ name, mtu, group: NO_GROUP, withoutIPv6Address: true, up: true }], signal)
       const present = (await this.flooded(signal)).get(name) ?? new Set()
       const commands = [
         ...device.peers
@@ -104,8 +102,8 @@ export class Underlay implements UnderlayLinks {
 
   async removeVxlan(name: string, owner: string, signal: AbortSignal): Promise<void> {
     await attempt(name, async () => {
-      const link = await this.ip.link(name, signal)
-      if (link?.ifalias === owner) await this.ip.deleteLink(name, signal)
+      const link = await this.table.find({ name }, signal)
+      if (link?.alias === owner) await this.table.remove(link.index, signal)
     })
   }
 
@@ -193,12 +191,18 @@ function globalAddresses({ addr_info }: IpAddressLink): readonly string[] {
     .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
 }
 
-/** The device's socket is of IPv4 unless one of its addresses is of IPv6. */
-function creation({ name, vni, port, localIp, peers }: VxlanDevice): string {
-  const [peer = ''] = peers
-  const family = peer.includes(':') ? ` remote ${peer}` : ''
-  const local = localIp === undefined ? family : ` local ${localIp}`
-  return `link add name ${name} type vxlan id ${vni} dstport ${port}${local}`
+/** One peer's address tells an IPv6 socket where nothing else does. */
+function newLink({ name, owner, vni, port, localIp, peers }: VxlanDevice): NewLink {
+  const [peer] = peers
+  return {
+    kind: 'vxlan',
+    name,
+    alias: owner,
+    vni,
+    port,
+    ...(localIp === undefined ? {} : { local: localIp }),
+    ...(peer?.includes(':') === true ? { remote: peer } : {}),
+  }
 }
 
 async function attempt(link: string, work: () => Promise<void>): Promise<void> {

@@ -3,7 +3,9 @@ import { DriverError, reasonOf } from '../../errors'
 import type { IngressGuard } from '../nat/ingress-guard'
 import type { Run } from '../process/run'
 import { IpCommand } from './ip'
-import type { LinkRow, LinkTable } from './link-table'
+import type { LinkRow } from './link-messages'
+import { NO_GROUP } from './link-messages'
+import type { LinkTable } from './link-table'
 import { NetlinkError } from './socket'
 
 /** What the kernel allows and no command line misreads; 15 characters are its limit. */
@@ -101,7 +103,10 @@ export class VethLinks implements Links {
   private async create(pair: VethPair, signal: AbortSignal): Promise<void> {
     const { hostLink, containerLink, mtu, macAddress, owner } = pair
     try {
-      await this.table.addVethPair({ name: hostLink, peer: containerLink, mtu, macAddress }, signal)
+      await this.table.add(
+        { kind: 'veth', name: hostLink, peer: containerLink, mtu, macAddress, alias: owner },
+        signal,
+      )
     } catch (error) {
       if (error instanceof NetlinkError && error.code === 'EEXIST') {
         const host = await this.table.find({ name: hostLink }, signal)
@@ -111,12 +116,10 @@ export class VethLinks implements Links {
       throw error
     }
     try {
-      // The owner mark comes next after the links: what a crash leaves in between nobody could claim.
       await this.table.set(
         [
-          { name: hostLink, alias: owner },
-          { name: containerLink, alias: owner },
-          { name: hostLink, withoutIPv6Address: true, up: true },
+          { name: containerLink, group: NO_GROUP },
+          { name: hostLink, group: NO_GROUP, withoutIPv6Address: true, up: true },
         ],
         signal,
       )
@@ -133,9 +136,11 @@ export class VethLinks implements Links {
     const { hostLink, containerLink, mtu, macAddress, owner } = pair
     await this.table.set(
       [
-        ...(isContainerEndHere ? [{ name: containerLink, mtu, macAddress, alias: owner }] : []),
+        ...(isContainerEndHere
+          ? [{ name: containerLink, mtu, macAddress, alias: owner, group: NO_GROUP }]
+          : []),
         // The switch's alone: the kernel shall give the host's end no address.
-        { name: hostLink, mtu, withoutIPv6Address: true, up: true },
+        { name: hostLink, mtu, group: NO_GROUP, withoutIPv6Address: true, up: true },
       ],
       signal,
     )
@@ -155,18 +160,12 @@ export class VethLinks implements Links {
     await this.run('ethtool', ['-K', link, 'tx', on ? 'on' : 'off'], { signal })
   }
 
-  /**
-   * For a pair that was not there before: it is ours by its mark or, where it has none yet, by its other end. Fails
-   * with both reasons where it cannot be taken back.
-   */
-  private async undo(pair: VethPair, cause: unknown): Promise<void> {
-    const { hostLink, owner } = pair
+  /** For a pair that was not there before. Fails with both reasons where it cannot be taken back. */
+  private async undo({ hostLink, owner }: VethPair, cause: unknown): Promise<void> {
     const signal = this.deadline(UNDO_MS)
     try {
       const link = await this.table.find({ name: hostLink }, signal)
-      if (link === undefined) return
-      const isUnmarked = link.alias === undefined && (await this.isPeerHere(link, pair, signal))
-      if (link.alias !== owner && !isUnmarked) return
+      if (link?.alias !== owner) return
       await this.table.remove(link.index, signal)
       await this.guard.remove([hostLink], signal)
     } catch (error) {

@@ -92,10 +92,11 @@ async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promis
   })
   const { netfilter, route, deletions } = netns.netlink
   const guard = new IngressGuard(netfilter, 'dovesnap')
+  const linkTable = new LinkTable(route, deletions)
   const { driver, reconciler } = composeDriver({
     ovs,
-    links: new VethLinks(new LinkTable(route, deletions), guard, run, deadline),
-    underlay: new Underlay(run, guard),
+    links: new VethLinks(linkTable, guard, run, deadline),
+    underlay: new Underlay(linkTable, guard, run),
     flows: new OpenFlowTables(run, () => ovs.socketDirectory),
     network: new GatewayLinks(run, sysctlsOf(netns)),
     firewall: new IptablesFirewall(run, new Conntrack(run), () => Promise.resolve(false)),

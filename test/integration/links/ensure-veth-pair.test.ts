@@ -28,6 +28,7 @@ describe('ensureVethPair', () => {
     const containerEnd = await show(host, pair.containerLink)
     expect(hostEnd).toMatchObject({ mtu: 1400, ifalias: pair.owner, inet6_addr_gen_mode: 'none' })
     expect(hostEnd.flags).toContain('UP')
+    expect([hostEnd.group, containerEnd.group]).toEqual(['default', 'default'])
     expect(containerEnd).toMatchObject({ mtu: 1400, ifalias: pair.owner, address: pair.macAddress })
     expect(containerEnd.flags).not.toContain('UP')
     expect(await feature(host, pair.containerLink, 'tx-checksumming')).toBe('on')
@@ -115,12 +116,13 @@ describe('ensureVethPair', () => {
   it.each(['hostLink', 'containerLink'] as const)('refuses a %s that is not its own', async (end) => {
     await host.exec('ip', 'link', 'add', pair[end], 'mtu', '1290', 'type', 'bridge')
     const before = await names(host)
+    await host.exec('ip', 'link', 'set', 'dev', pair[end], 'alias', 'theirs')
     await expect(linksIn(host).ensureVethPair(pair, never)).rejects.toMatchObject({
       code: 'NAME_TAKEN',
       message: expect.stringContaining(pair[end]),
     })
     expect(await names(host)).toEqual(before)
-    expect((await show(host, pair[end])).mtu).toBe(1290)
+    expect(await show(host, pair[end])).toMatchObject({ mtu: 1290, ifalias: 'theirs', group: 'default' })
   })
 
   it('refuses a pair of another owner and leaves its guard', async () => {
@@ -190,8 +192,24 @@ describe('ensureVethPair', () => {
     },
   )
 
+  it('leaves no link without its mark wherever the driver dies', async () => {
+    const links = linksIn(host, {
+      route: async (forward, types) => {
+        await forward()
+        if (types.includes(RTM_NEWLINK)) throw new Error('killed')
+      },
+    })
+    await expect(links.ensureVethPair(pair, never)).rejects.toThrow('killed')
+    for (const link of [pair.hostLink, pair.containerLink]) {
+      expect((await show(host, link)).ifalias).toBe(pair.owner)
+    }
+    await linksIn(host).ensureVethPair(pair, never)
+    for (const link of [pair.hostLink, pair.containerLink]) {
+      expect((await show(host, link)).group).toBe('default')
+    }
+  })
+
   it.each([
-    ['before its owner mark is set', `type veth peer name ${pair.containerLink}`, ['lo']],
     ['and another took the name', 'type bridge', ['lo', pair.hostLink]],
     ['and a pair of another took the name', 'type veth peer name other', ['lo', 'other', pair.hostLink]],
   ])('takes back only its own where it is cut off %s', async (_when, kind, remaining) => {

@@ -26,6 +26,7 @@ export interface Shown {
   readonly address: string
   readonly flags: readonly string[]
   readonly ifalias?: string
+  readonly group: string
   readonly inet6_addr_gen_mode?: string
 }
 
