@@ -76,8 +76,7 @@ const messages = {
   KERNEL_DATAPATH_MISSING: (bridge: string) =>
     `cannot create bridge ${bridge} on the kernel datapath, which this host's kernel does not have: ` +
     'load the openvswitch module (modprobe openvswitch), or leave out ovs.bridge.userspace=false',
-  PORT_FAILED: (port: string, bridge: string, reason: string) =>
-    `Open vSwitch could not add port ${port} to bridge ${bridge}: ${reason}`,
+  PORT_FAILED: (port: string, reason: string) => `Open vSwitch could not open port ${port}: ${reason}`,
   NAME_TAKEN: (name: string) => `the name ${name} is taken by something that is not this driver's`,
   NAMES_EXHAUSTED: (prefix: string, id: string) =>
     `every name ${prefix}… that ${id} could have is taken: remove links or bridges of that prefix that nothing uses`,

@@ -1,6 +1,7 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Clock } from './clock'
+import type { DesiredEndpoint } from './desired'
 import { desiredEndpoint, linkOwner } from './desired'
 import { isMirrorOutput, speakingOfBridge } from './endpoint-options'
 import type { KeyedLock } from './keyed-lock'
@@ -208,7 +209,10 @@ export class Applier {
     return bridgeSpec(bridge, networks, speaking, this.ovs.bridge(bridge), this.ovs.defaultDatapath)
   }
 
-  /** Makes the endpoint's links and port and records it, all or nothing. */
+  /**
+   * Makes the endpoint's links and port and records it, all or nothing. What the switch does with them goes on
+   * meanwhile: {@link settleEndpoint} waits for it.
+   */
   async createEndpoint(
     plan: EndpointPlan,
     network: NetworkRecord,
@@ -217,7 +221,7 @@ export class Applier {
     for (const piece of idPieces(plan.id)) {
       const record = { ...plan, ...linkNamesFrom(piece) }
       try {
-        await this.applyEndpoint(record, network, signal)
+        await this.plugEndpoint(record, network, signal)
         signal.throwIfAborted()
         return record
       } catch (error) {
@@ -231,24 +235,43 @@ export class Applier {
     throw DriverError.of('NAMES_EXHAUSTED', [linkNamesFrom('').hostLink, shortId(plan.id)])
   }
 
-  /** Idempotent: makes the links and the port of a recorded endpoint be as they shall. */
+  /** Idempotent: makes the links and the port of a recorded endpoint be as they shall, and in force. */
   async applyEndpoint(record: EndpointRecord, network: NetworkRecord, signal: AbortSignal): Promise<void> {
-    const bridge = this.ovs.bridge(network.bridge)
-    if (bridge === undefined) throw DriverError.of('BRIDGE_GONE', [network.bridge])
-    const port = this.ovs.port(record.hostLink)
-    if (port !== undefined && port.endpointId !== record.id) {
-      throw DriverError.of('NAME_TAKEN', [record.hostLink])
+    await this.plugEndpoint(record, network, signal)
+    await this.settleEndpoint(record, network, signal)
+  }
+
+  private async plugEndpoint(
+    record: EndpointRecord,
+    network: NetworkRecord,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { veth, port } = this.desired(record, network)
+    const existing = this.ovs.port(port.name)
+    if (existing !== undefined && existing.endpointId !== record.id) {
+      throw DriverError.of('NAME_TAKEN', [port.name])
     }
-    refuseUnguardable(record, network, bridge.datapath)
-    const desired = desiredEndpoint(record, network, bridge, this.ovs.userspaceSegmentation)
-    await this.links.ensureVethPair(desired.veth, signal)
-    await this.ovs.plugPort(desired.port, endpointChange(record), signal)
-    await this.checkRates(desired.port, signal)
+    await this.links.ensureVethPair(veth, signal)
+    await this.ovs.plugPort(port, endpointChange(record), signal)
+  }
+
+  /** Idempotent: waits for the switch to open the endpoint's port, and puts in force what needs an open one. */
+  async settleEndpoint(record: EndpointRecord, network: NetworkRecord, signal: AbortSignal): Promise<void> {
+    const { port } = this.desired(record, network)
+    await this.ovs.openedPort(port.name, signal)
+    await this.checkRates(port, signal)
     // Either changes what the bridge shall be.
     if (isMirrorOutput(record) || record.options['ovs.port.security'] !== undefined) {
       await this.applyBridge(network, signal)
     }
     await this.guards.ensure(record, network, signal)
+  }
+
+  private desired(record: EndpointRecord, network: NetworkRecord): DesiredEndpoint {
+    const bridge = this.ovs.bridge(network.bridge)
+    if (bridge === undefined) throw DriverError.of('BRIDGE_GONE', [network.bridge])
+    refuseUnguardable(record, network, bridge.datapath)
+    return desiredEndpoint(record, network, bridge, this.ovs.userspaceSegmentation)
   }
 
   private async checkRates({ name, policing, egressRate }: PortSpec, signal: AbortSignal): Promise<void> {

@@ -137,6 +137,8 @@ export class OvsNetworkDriver implements NetworkDriver {
     return this.locks.run(lockKey.endpoint(endpoint.endpointId), async () => {
       await this.ovs.whenAvailable(signal)
       const { record, network } = this.find(endpoint)
+      // Begun with CreateEndpoint: Docker has written its books meanwhile.
+      await this.applier.settleEndpoint(record, network, signal)
       await this.ovs.putRecord(endpointChange({ ...record, joined: true }), signal)
       const gateways = gatewaysFor(network, record)
       this.log.info('endpoint joined', { ...describe(record), ...gateways })

@@ -128,8 +128,8 @@ export type OwnedPort = ObservedPort & { readonly endpointId: string }
 
 /**
  * The switch and the record store in its database. What is read is a replica kept current by the database itself.
- * All verbs are idempotent, atomic with their record change, resolve when ovs-vswitchd has applied them, and reject
- * with a `DriverError`. Rows without the driver's owner mark are never changed or deleted.
+ * All verbs are idempotent, atomic with their record change, resolve when ovs-vswitchd has applied them if nothing else
+ * is said, and reject with a `DriverError`. Rows without the driver's owner mark are never changed or deleted.
  */
 export interface Switch {
   /** The switch can be reached and its replica is current. */
@@ -170,8 +170,15 @@ export interface Switch {
   ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void>
   /** Removes the bridge if it is ours, and with it its ports; of another's bridge the ports and mirrors that are ours. */
   removeBridge(name: string, record: RecordChange | undefined, signal: AbortSignal): Promise<void>
-  /** @returns the OpenFlow port number. */
-  plugPort(port: PortSpec, record: RecordChange, signal: AbortSignal): Promise<number>
+  /** Does not wait for ovs-vswitchd: {@link openedPort} does. */
+  plugPort(port: PortSpec, record: RecordChange, signal: AbortSignal): Promise<void>
+  /**
+   * Waits until ovs-vswitchd has opened the port's link.
+   *
+   * @returns the OpenFlow port number.
+   * @throws DriverError `PORT_FAILED` with ovs-vswitchd's reason, `SWITCH_STALLED` where it says nothing in time.
+   */
+  openedPort(name: string, signal: AbortSignal): Promise<number>
   /** Removes the port if it was made for that endpoint. Does not wait for ovs-vswitchd. */
   unplugPort(
     name: string,

@@ -18,7 +18,7 @@ type DriverName = keyof typeof DRIVERS
 
 /** What users of Docker wait for, with this driver and with Docker's own bridge driver, by the engine's API. */
 export async function engine(bundle: string): Promise<readonly Samples[]> {
-  const host = await startHost({ engine: '28.5', name: 'bench-engine' })
+  const host = await startHost({ engine: (process.env['ENGINE'] ?? '28.5') as '28.5', name: 'bench-engine' })
   try {
     await host.importBusybox()
     await host.installPlugin(bundle)

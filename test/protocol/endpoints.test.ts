@@ -266,6 +266,7 @@ describe('ports and facts', () => {
 
   it('T60 EndpointOperInfo tells where the endpoint is', async () => {
     const endpoint = await engine.createEndpoint(network, { Address })
+    await engine.join(endpoint)
     expect(await operInfo(endpoint)).toEqual({
       bridge: `ovsbr-${network.slice(0, 5)}`,
       port: expect.any(String),

@@ -14,8 +14,11 @@ export interface Change<T> {
    * @param unique a name part for named-uuids that no other change of the transaction uses.
    */
   plan(unique: string): readonly Operation[]
-  /** Whether ovs-vswitchd must have applied it before it counts as done. */
-  readonly awaitsSwitch: boolean
+  /**
+   * Of ovs-vswitchd: `awaited`, it must have applied the change before that counts as done; `announced`, it tells when
+   * it has (see {@link View.config}), for whoever waits later; `untold`, nobody does.
+   */
+  readonly switchWork: 'awaited' | 'announced' | 'untold'
   /** Reads the result, or throws where ovs-vswitchd could not do what the database now says. */
   result(): T
 }
@@ -62,14 +65,14 @@ export class Committer {
       this.queue.push({ change, signal, done, failed })
       void this.drain()
     })
-    if (nextConfig !== undefined && change.awaitsSwitch)
+    if (nextConfig !== undefined && change.switchWork === 'awaited')
       await this.applied(nextConfig, change.attempt, signal)
     return change.result()
   }
 
   private async applied(nextConfig: number, attempt: string, signal: AbortSignal): Promise<void> {
     try {
-      await this.client.replica.waitUntil(() => this.view.appliedConfig() >= nextConfig, signal)
+      await this.client.replica.waitUntil(() => this.view.config().applied >= nextConfig, signal)
     } catch (error) {
       throw DriverError.of('SWITCH_STALLED', [attempt], { cause: error })
     }
@@ -146,8 +149,8 @@ export class Committer {
   private async transact(
     planned: readonly { readonly waiting: Waiting; readonly operations: readonly Operation[] }[],
   ): Promise<number | undefined> {
-    const awaited = planned.some(({ waiting }) => waiting.change.awaitsSwitch)
-    const counting = awaited
+    const isCounted = planned.some(({ waiting }) => waiting.change.switchWork !== 'untold')
+    const counting = isCounted
       ? [op.mutate('Open_vSwitch', [], [['next_cfg', '+=', 1]]), op.select('Open_vSwitch', [], ['next_cfg'])]
       : []
     const attempts = planned.map(({ waiting }) => waiting.change.attempt)
@@ -158,7 +161,7 @@ export class Committer {
     ]
     const results = await this.client.transact(operations, this.deadline(TRANSACTION_MS))
     const nextConfig = results.at(-2)?.rows?.[0]?.['next_cfg']
-    return awaited && typeof nextConfig === 'number' ? nextConfig : undefined
+    return isCounted && typeof nextConfig === 'number' ? nextConfig : undefined
   }
 
   private refusal(change: Change<unknown>, error: unknown): DriverError {

@@ -186,18 +186,18 @@ export class OpenVSwitch implements Switch {
     await this.commit(signal, {
       attempt: `set up bridge ${bridge.name}`,
       plan: (unique) => [...bridgeOperations(view, bridge, unique), ...recordOperations(view, record)],
-      awaitsSwitch: true,
+      switchWork: 'awaited',
       result: () => {
         this.refuseBrokenBridge(bridge.name)
         const interfaces = bridge.ports.flatMap((port) => port.interfaces)
-        for (const { name } of interfaces) this.numberOfOpenPort(name, bridge.name)
+        for (const { name } of interfaces) this.numberOfOpenPort(name)
       },
     })
     // A mirror names its port by the row, which is there from now on.
     await this.commit(signal, {
       attempt: `mirror bridge ${bridge.name}`,
       plan: (unique) => this.mirrorChanges(bridge, unique),
-      awaitsSwitch: true,
+      switchWork: 'awaited',
       result: () => undefined,
     })
   }
@@ -216,14 +216,25 @@ export class OpenVSwitch implements Switch {
     ])
   }
 
-  plugPort(port: PortSpec, record: RecordChange, signal: AbortSignal): Promise<number> {
+  plugPort(port: PortSpec, record: RecordChange, signal: AbortSignal): Promise<void> {
     const { view } = this.attached()
     return this.commit(signal, {
       attempt: `plug port ${port.name} into bridge ${port.bridge}`,
       plan: (unique) => [...portOperations(view, port, unique), ...recordOperations(view, record)],
-      awaitsSwitch: true,
-      result: () => this.numberOfOpenPort(port.name, port.bridge),
+      switchWork: 'announced',
+      result: () => undefined,
     })
+  }
+
+  async openedPort(name: string, signal: AbortSignal): Promise<number> {
+    const { client, view } = this.attached()
+    const { announced } = view.config()
+    try {
+      await client.replica.waitUntil(() => view.config().applied >= announced, this.patience(signal))
+    } catch (error) {
+      throw DriverError.of('SWITCH_STALLED', [`open port ${name}`], { cause: error })
+    }
+    return this.numberOfOpenPort(name)
   }
 
   unplugPort(name: string, endpointId: string, record: RecordChange, signal: AbortSignal): Promise<void> {
@@ -231,7 +242,7 @@ export class OpenVSwitch implements Switch {
     return this.commit(signal, {
       attempt: `unplug port ${name}`,
       plan: () => [...portRemoval(view, name, endpointId), ...recordOperations(view, record)],
-      awaitsSwitch: false,
+      switchWork: 'untold',
       result: () => undefined,
     })
   }
@@ -241,7 +252,7 @@ export class OpenVSwitch implements Switch {
     return this.commit(signal, {
       attempt: `record ${record.key}`,
       plan: () => recordOperations(view, record),
-      awaitsSwitch: false,
+      switchWork: 'untold',
       result: () => undefined,
     })
   }
@@ -253,23 +264,25 @@ export class OpenVSwitch implements Switch {
     plan: () => readonly Operation[],
   ): Promise<void> {
     try {
-      await this.commit(signal, { attempt, plan, awaitsSwitch: true, result: () => undefined })
+      await this.commit(signal, { attempt, plan, switchWork: 'awaited', result: () => undefined })
     } catch (error) {
       if (!(error instanceof DriverError && error.code === 'SWITCH_STALLED')) throw error
     }
   }
 
   private commit<T>(signal: AbortSignal, change: Change<T>): Promise<T> {
-    const patience = AbortSignal.any([signal, this.options.deadline(PATIENCE_MS)])
-    return this.attached().committer.commit(change, patience)
+    return this.attached().committer.commit(change, this.patience(signal))
   }
 
-  private numberOfOpenPort(name: string, bridge: string): number {
-    const found = this.attached().view.interfaceRow(name)?.row
-    const ofport = openFlowPort(found)
+  private patience(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.options.deadline(PATIENCE_MS)])
+  }
+
+  private numberOfOpenPort(name: string): number {
+    const link = this.attached().view.interfaceRow(name)?.row
+    const ofport = openFlowPort(link)
     if (ofport !== undefined) return ofport
-    const reason = errorOf(found) ?? 'it has no OpenFlow port number'
-    throw DriverError.of('PORT_FAILED', [name, bridge, reason])
+    throw DriverError.of('PORT_FAILED', [name, errorOf(link) ?? 'it has no OpenFlow port number'])
   }
 
   /** ovs-vswitchd says what is wrong with a bridge only through the bridge's local interface. */

@@ -22,9 +22,10 @@ export class View {
     return texts(this.root()?.row['other_config']).get('userspace-tso-enable') === 'true'
   }
 
-  /** How far ovs-vswitchd has come in applying what `next_cfg` counts. */
-  appliedConfig(): number {
-    return numberOf(this.root()?.row['cur_cfg']) ?? 0
+  /** The changes that ovs-vswitchd shall apply, as they are counted, and how many of them it has applied. */
+  config(): { readonly announced: number; readonly applied: number } {
+    const root = this.root()?.row
+    return { announced: numberOf(root?.['next_cfg']) ?? 0, applied: numberOf(root?.['cur_cfg']) ?? 0 }
   }
 
   bridgeRow(name: string): TableRow | undefined {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { endpointRequest, networkRequest, never } from './fixture'
+import { attach, endpointRequest, networkRequest, never } from './fixture'
 import type { Lan } from './lan'
 import { makeLan } from './lan'
 
@@ -226,7 +226,7 @@ describe('a mirror', () => {
     await lan.plugin.reconciler.run()
     expect(await lan.host.ovs.vsctl('get', 'Mirror', 'dovesnap-eth3', 'select_all')).toBe('true')
     const request = endpointRequest(network, { options: { 'ovs.port.mirror': 'true' } })
-    await lan.plugin.driver.createEndpoint(request, never)
+    await attach(lan.plugin, request)
     expect(await lan.host.ovs.vsctl('--bare', '--columns=name', 'list', 'Mirror')).toContain(
       'dovesnap-ovs-veth0-',
     )

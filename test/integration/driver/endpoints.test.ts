@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Host, Process } from './fixture'
-import { endpointRequest, makeHost, networkRequest, never } from './fixture'
+import { attach, endpointRequest, makeHost, networkRequest, never } from './fixture'
 
 let host: Host
 let plugin: Process
@@ -108,7 +108,7 @@ describe('an endpoint', () => {
     const requests = Array.from({ length: 50 }, (_, n) =>
       endpointRequest(network.networkId, { ipv4Address: `10.7.0.${n + 2}/24` }),
     )
-    await Promise.all(requests.map((request) => plugin.driver.createEndpoint(request, never)))
+    await Promise.all(requests.map((request) => attach(plugin, request)))
     const ofports = requests.map((request) => plugin.driver.endpointInfo(request)['ofport'])
     expect(new Set(ofports).size).toBe(50)
     const transactions = Number(await host.ovs.vsctl('get', 'Open_vSwitch', '.', 'next_cfg')) - before
@@ -151,9 +151,11 @@ describe('an endpoint', () => {
     const before = await host.linkNames()
     await host.ovs.stopSwitchd()
     const request = endpointRequest(network.networkId)
-    await expect(plugin.driver.createEndpoint(request, never)).rejects.toThrow(
-      /^gave up to plug port ovs-veth0-\w{5} into bridge br: ovs-vswitchd did not apply the change in time/,
+    await plugin.driver.createEndpoint(request, never)
+    await expect(plugin.driver.join(request, never)).rejects.toThrow(
+      /^gave up to open port ovs-veth0-\w{5}: ovs-vswitchd did not apply the change in time/,
     )
+    await plugin.driver.deleteEndpoint(request, never)
     await host.ovs.startSwitchd()
     expect(await host.ovs.vsctl('list-ports', 'br')).toBe('')
     expect((await host.linkNames()).toSorted()).toEqual(before.toSorted())

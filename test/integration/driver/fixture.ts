@@ -147,6 +147,15 @@ export function networkRequest(more: Partial<CreateNetworkRequest> = {}): Create
   }
 }
 
+/** What Docker asks for to give a container its endpoint. */
+export async function attach(
+  { driver }: Pick<Process, 'driver'>,
+  request: CreateEndpointRequest,
+): Promise<void> {
+  await driver.createEndpoint(request, never)
+  await driver.join(request, never)
+}
+
 export function endpointRequest(
   networkId: string,
   more: Partial<CreateEndpointRequest> = {},

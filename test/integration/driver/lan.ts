@@ -1,5 +1,5 @@
 import type { Host, Process } from './fixture'
-import { endpointRequest, makeHost, networkRequest, never } from './fixture'
+import { attach, endpointRequest, makeHost, networkRequest, never } from './fixture'
 
 /** A host with a driver that gets networks on a bridge named `lan`. */
 export interface Lan {
@@ -40,7 +40,7 @@ function lanOf(host: Host, plugin: Process): Lan {
     },
     async attach(networkId, options = {}) {
       const request = endpointRequest(networkId, { options })
-      await plugin.driver.createEndpoint(request, never)
+      await attach(plugin, request)
       return String(plugin.driver.endpointInfo(request)['port'])
     },
     get: (...args) => host.ovs.vsctl('get', ...args),

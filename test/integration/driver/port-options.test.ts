@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { endpointRequest, networkRequest, never } from './fixture'
+import { attach, endpointRequest, networkRequest, never } from './fixture'
 import type { Lan } from './lan'
 import { makeLan } from './lan'
 
@@ -49,7 +49,7 @@ it('are told to whoever asks Docker about the endpoint', async () => {
   const request = endpointRequest(network, {
     options: { 'ovs.port.egress_rate': '2000', 'ovs.port.security': 'true' },
   })
-  await lan.plugin.driver.createEndpoint(request, never)
+  await attach(lan.plugin, request)
   expect(lan.plugin.driver.endpointInfo(request)).toMatchObject({
     bridge: 'lan',
     trunks: '10, 20',
@@ -155,7 +155,7 @@ describe('rates', () => {
   it('of what a container receives are a queueing discipline, comes back, and goes with the container', async () => {
     const network = await lan.createLan({ 'ovs.port.egress_rate': '10000' })
     const request = endpointRequest(network)
-    await lan.plugin.driver.createEndpoint(request, never)
+    await attach(lan.plugin, request)
     const port = String(lan.plugin.driver.endpointInfo(request)['port'])
     const shaping = async (): Promise<string> =>
       (await lan.host.netns.exec('tc', 'class', 'show', 'dev', port)).stdout
@@ -170,7 +170,7 @@ describe('rates', () => {
   it('of what it sends leave the bridge forwarding when the container is gone', async () => {
     const network = await lan.createLan({})
     const request = endpointRequest(network, { options: { 'ovs.port.ingress_rate': '500' } })
-    await lan.plugin.driver.createEndpoint(request, never)
+    await attach(lan.plugin, request)
     await lan.plugin.reconciler.run()
     await lan.plugin.driver.deleteEndpoint(request, never)
     await lan.plugin.reconciler.run()
@@ -197,7 +197,7 @@ describe('port security', () => {
   it('are flows, which come back, leave those of others alone, and go with the container', async () => {
     const network = await lan.createLan({ 'ovs.port.security': 'true' })
     const request = endpointRequest(network)
-    await lan.plugin.driver.createEndpoint(request, never)
+    await attach(lan.plugin, request)
     const flows = async (): Promise<number> =>
       (await lan.host.ovs.ofctl('dump-flows', 'lan')).split('\n').filter((line) => line.includes('0xd05e'))
         .length
@@ -222,7 +222,7 @@ describe('port security', () => {
     const network = await lan.createLan({ 'ovs.port.security': 'true' })
     expect(await forwards()).toBe(true)
     const request = endpointRequest(network)
-    await lan.plugin.driver.createEndpoint(request, never)
+    await attach(lan.plugin, request)
     await lan.plugin.driver.deleteEndpoint(request, never)
     await lan.plugin.driver.deleteNetwork(network, never)
     await lan.attach(plain)
