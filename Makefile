@@ -87,5 +87,9 @@ test-kernel: ## The kernel's datapath, in a QEMU guest (F=part of a test file's 
 	$(AS_ROOT) bash test/run.sh kernel
 
 .PHONY: bench
-bench: node_modules ## Ratios of one run, in bench/results.json
+bench: node_modules ## One run of the benchmark, to bench/results.json, RESULTS.md and chart.svg
 	$(AS_ROOT) bash test/bench/run.sh
+
+.PHONY: bench-kernel
+bench-kernel: node_modules ## TCP on the kernel's datapath, in a QEMU guest, to bench/kernel.json
+	$(AS_ROOT) bash test/bench/run.sh kernel

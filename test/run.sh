@@ -123,7 +123,9 @@ lane_kernel() {
   bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
   npx --no-install tsup --silent
   bundle=$(bash rootfs-build/bundle.sh | tee /dev/stderr | sed -n '$s/^bundle: //p')
-  if bash test/kernel/run.sh "$file" "$bundle" "$engine" "${F:-}" "${T:-}"; then counts=$(counts_of "$file"); fi
+  local jest="node node_modules/.bin/jest --selectProjects e2e --runInBand --testPathPatterns '${F:-}' ${T:+-t '$T'}"
+  jest+=' --reporters=./test/e2e/progress-reporter.mjs --json --outputFile=/tmp/results.json'
+  if bash test/kernel/run.sh "$file" "$bundle" "$engine" "$jest"; then counts=$(counts_of "$file"); fi
   # shellcheck disable=SC2086 # two numbers
   count "kernel" $counts $((SECONDS - start))
 }

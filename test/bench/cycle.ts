@@ -1,116 +1,93 @@
-import { createOvsdbClient, namedUuid, op, uuid } from '../../src/adapters/ovsdb'
-import type { OvsdbClient } from '../../src/adapters/ovsdb'
-import { createSystemClock } from '../../src/clock'
-import type { Host } from '../integration/driver/fixture'
-import { endpointRequest, makeHost, networkRequest, never } from '../integration/driver/fixture'
-import type { Samples, Subject } from './measure'
-import { interleave } from './measure'
+import type { CreateEndpointRequest } from '../../src/driver/api'
+import { attach, endpointRequest, makeHost, networkRequest, never } from '../integration/driver/fixture'
+import type { Samples } from './measure'
+import { interleave, nothing } from './measure'
+import { openFloor } from './floor'
 
 const ROUNDS = 20
-const CROWD = 1000
+const CROWDS = [1, 100, 300, 1000] as const
 const AT_ONCE = 50
-
-const nothing = (): Promise<void> => Promise.resolve()
+/** Of the processor's time one cycle is too little to tell. */
+const CYCLES_A_READING = 20
+const READINGS = 5
 
 /**
- * A container's whole life as the driver sees it (CreateEndpoint, Join, Leave, DeleteEndpoint), with one other port on the
- * switch and with a thousand, and beside it the least that it takes: a veth pair, its port, and the end of both.
+ * A container's whole life as the driver sees it (CreateEndpoint, Join, Leave, DeleteEndpoint), with more and more other
+ * ports on the switch; beside it the least that it takes; and what of the processor the driver itself takes for it.
  */
 export async function cycles(): Promise<readonly Samples[]> {
   const host = await makeHost()
   try {
-    const { driver } = await host.startProcess()
+    const plugin = await host.startProcess()
+    const { driver } = plugin
     const { networkId } = networkRequest()
     await driver.createNetwork({ ...networkRequest(), networkId, ipv4: [{ pool: '10.7.0.0/16' }] }, never)
-    const bridge = `ovsbr-${networkId.slice(0, 5)}`
     let made = 0
-    const attach = async (): Promise<ReturnType<typeof endpointRequest>> => {
+    const create = async (): Promise<CreateEndpointRequest> => {
       made += 1
-      const request = endpointRequest(networkId, { ipv4Address: `10.7.${made >> 8}.${made & 255}/16` })
-      await driver.createEndpoint(request, never)
-      await driver.join(request, never)
+      const address = `10.7.${(made >> 8) & 255}.${made & 255}/16`
+      const request = endpointRequest(networkId, { ipv4Address: address })
+      await attach(plugin, request)
       return request
     }
-    const detach = async (request: ReturnType<typeof endpointRequest>): Promise<void> => {
+    const remove = async (request: CreateEndpointRequest): Promise<void> => {
       await driver.leave(request, never)
       await driver.deleteEndpoint(request, never)
     }
-    const client = await connect(host)
-    const subjects = (others: number): Readonly<Record<string, Subject>> => ({
-      [`cycle_${others}`]: async () => {
-        await detach(await attach())
-        return nothing
-      },
-      [`floor_${others}`]: async () => {
-        await leastCycle(host, client, bridge)
-        return nothing
-      },
-    })
-    await attach()
-    const few = await interleave(ROUNDS, subjects(1))
-    for (let n = 0; n < CROWD; n += AT_ONCE) await Promise.all(Array.from({ length: AT_ONCE }, attach))
-    const many = await interleave(ROUNDS, {
-      ...subjects(1000),
-      parallel50_1000: async () => {
-        const requests = await Promise.all(Array.from({ length: AT_ONCE }, attach))
-        return async () => {
-          await Promise.all(requests.map(detach))
-        }
-      },
-      one_1000: async () => {
-        const request = await attach()
-        return () => detach(request)
-      },
-    })
-    await client.close()
-    return [...few, ...many]
+    const floor = await openFloor(host, `ovsbr-${networkId.slice(0, 5)}`)
+    const samples: Samples[] = []
+    let others = 0
+    for (const crowd of CROWDS) {
+      while (others < crowd) {
+        const batch = Math.min(AT_ONCE, crowd - others)
+        await Promise.all(Array.from({ length: batch }, create))
+        others += batch
+      }
+      samples.push(
+        ...(await interleave(ROUNDS, {
+          [`cycle_${crowd}`]: async () => {
+            await remove(await create())
+            return () => floor.settle()
+          },
+          [`floor_${crowd}`]: async () => {
+            await floor.cycle()
+            return nothing
+          },
+          [`one_${crowd}`]: async () => {
+            const request = await create()
+            return async () => {
+              await remove(request)
+              await floor.settle()
+            }
+          },
+          [`parallel50_${crowd}`]: async () => {
+            const requests = await Promise.all(Array.from({ length: AT_ONCE }, create))
+            return async () => {
+              await Promise.all(requests.map(remove))
+              await floor.settle()
+            }
+          },
+        })),
+        await processorTime(`driver_${crowd}`, async () => {
+          await remove(await create())
+        }),
+      )
+    }
+    await floor.close()
+    return samples
   } finally {
     await host.dispose()
   }
 }
 
-async function connect({ ovs }: Host): Promise<OvsdbClient> {
-  const client = createOvsdbClient({
-    endpoint: { kind: 'unix', path: ovs.socketPath },
-    database: 'Open_vSwitch',
-    monitor: { Open_vSwitch: { columns: ['cur_cfg', 'next_cfg'] }, Port: { columns: ['name'], indexes: ['name'] } },
-    clock: createSystemClock(),
-    random: Math.random,
-  })
-  client.start()
-  await client.waitSynchronised(never)
-  return client
-}
-
-/** With one process for the pair's beginning and one for its end, and two transactions that ovs-vswitchd has applied. */
-async function leastCycle({ netns }: Host, client: OvsdbClient, bridge: string): Promise<void> {
-  const [name, peer] = ['floor0', 'floor1']
-  const input = `link add name ${name} type veth peer name ${peer}\nlink set dev ${name} up\n`
-  await netns.run('ip', ['-batch', '-'], { input, signal: never })
-  await applied(client, [
-    op.insert('Interface', { name }, 'floor_interface'),
-    op.insert('Port', { name, interfaces: [namedUuid('floor_interface')] }, 'floor_port'),
-    op.mutate('Bridge', [['name', '==', bridge]], [['ports', 'insert', [namedUuid('floor_port')]]]),
-  ])
-  const [port] = client.replica.find('Port', 'name', name)
-  await applied(client, [
-    op.mutate('Bridge', [['name', '==', bridge]], [['ports', 'delete', [uuid(port?.uuid ?? '')]]]),
-  ])
-  await netns.run('ip', ['link', 'delete', 'dev', name], { signal: never })
-}
-
-async function applied(client: OvsdbClient, operations: readonly ReturnType<typeof op.abort>[]): Promise<void> {
-  const results = await client.transact(
-    [
-      ...operations,
-      op.mutate('Open_vSwitch', [], [['next_cfg', '+=', 1]]),
-      op.select('Open_vSwitch', [], ['next_cfg']),
-    ],
-    never,
-  )
-  const wanted = Number(results.at(-1)?.rows?.[0]?.['next_cfg'])
-  await client.replica.waitUntil(
-    (replica) => [...replica.rows('Open_vSwitch').values()].some((row) => Number(row['cur_cfg']) >= wanted),
-    never,
-  )
+/** Of this process, where the driver runs, per cycle; what ovs-vswitchd and the kernel's waits take is not in it. */
+async function processorTime(name: string, cycle: () => Promise<void>): Promise<Samples> {
+  const values: number[] = []
+  for (let reading = 0; reading <= READINGS; reading += 1) {
+    const before = process.cpuUsage()
+    for (let n = 0; n < CYCLES_A_READING; n += 1) await cycle()
+    const { user, system } = process.cpuUsage(before)
+    if (reading > 0) values.push((user + system) / 1000 / CYCLES_A_READING)
+  }
+  return { name, unit: 'ms', values }
 }

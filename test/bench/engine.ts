@@ -1,70 +1,38 @@
-import { request } from 'node:http'
-import { text } from 'node:stream/consumers'
+import { tryRun } from '../e2e/host/command'
+import type { Engine } from '../e2e/host/engines'
 import type { TestHost } from '../e2e/host/host'
 import { pluginName, startHost } from '../e2e/host/host'
-import { tryRun } from '../e2e/host/command'
+import type { DriverName } from './api'
+import { api, createNetwork, DRIVER_NAMES, DRIVERS, networkOf, PREFIXES, removeNetwork } from './api'
 import type { Samples } from './measure'
-import { interleave } from './measure'
+import { interleave, nothing } from './measure'
 
 const ROUNDS = 20
 const AT_ONCE = 20
 
-
-/** Both networks by the driver's name; the engine has one named `bridge` of its own. */
-const networkOf = (driver: DriverName): string => `bench-${driver}`
-
-const DRIVERS = { ovs: pluginName, bridge: 'bridge' } as const
-type DriverName = keyof typeof DRIVERS
-
 /** What users of Docker wait for, with this driver and with Docker's own bridge driver, by the engine's API. */
-export async function engine(bundle: string): Promise<readonly Samples[]> {
-  const host = await startHost({ engine: (process.env['ENGINE'] ?? '28.5') as '28.5', name: 'bench-engine' })
+export async function engine(bundle: string, release: Engine): Promise<readonly Samples[]> {
+  const host = await startHost({ engine: release, name: 'bench-engine' })
   try {
     await host.importBusybox()
     await host.installPlugin(bundle)
     await host.waitForSwitch(pluginName)
-    return [
+    const samples = [
       ...(await networks(host)),
       ...(await connections(host)),
       ...(await firstPings(host)),
       ...(await runs(host)),
     ]
+    return samples.map((sample) => ({ ...sample, name: `${sample.name}_${release}` }))
   } finally {
     await host.stop()
   }
 }
 
-/** One call of the engine's API; rejects with what the engine said. */
-async function api(host: TestHost, method: string, path: string, body?: object): Promise<string> {
-  const socketPath = `/proc/${host.pid}/root/run/docker.sock`
-  const answer = await new Promise<{ status: number; body: string }>((resolve, reject) => {
-    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-    const asked = request({ socketPath, method, path, headers }, (message) => {
-      text(message).then((received) => {
-        resolve({ status: message.statusCode ?? 0, body: received })
-      }, reject)
-    })
-    asked.on('error', reject).end(body === undefined ? '' : JSON.stringify(body))
-  })
-  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`)
-  return answer.body
-}
-
-const createNetwork = (host: TestHost, driver: DriverName, subnet: number): Promise<string> =>
-  api(host, 'POST', '/networks/create', {
-    Name: networkOf(driver),
-    Driver: DRIVERS[driver],
-    IPAM: { Config: [{ Subnet: `10.${subnet}.0.0/16` }] },
-  })
-
-const removeNetwork = async (host: TestHost, driver: DriverName): Promise<void> => {
-  await api(host, 'DELETE', `/networks/${networkOf(driver)}`)
-}
-
 async function networks(host: TestHost): Promise<readonly Samples[]> {
   const of = async (driver: DriverName) => ({
     [`netcreate_${driver}`]: async () => {
-      await createNetwork(host, driver, 80)
+      await createNetwork(host, driver)
       return () => removeNetwork(host, driver)
     },
     [`netremove_${driver}`]: await removal(host, driver),
@@ -92,8 +60,8 @@ async function removal(host: TestHost, driver: DriverName): Promise<() => Promis
 /** A network of each driver, and a container that is on none. */
 async function withNetworks<T>(host: TestHost, work: () => Promise<T>): Promise<T> {
   await host.sh('docker network rm spare-ovs spare-bridge 2>/dev/null || true')
-  await createNetwork(host, 'ovs', 80)
-  await createNetwork(host, 'bridge', 90)
+  await createNetwork(host, 'ovs')
+  await createNetwork(host, 'bridge')
   await host.sh(`
     docker run -d --name idle --net none busybox:test sleep 3600
     docker network disconnect none idle
@@ -122,7 +90,7 @@ async function connections(host: TestHost): Promise<readonly Samples[]> {
     const connected = await interleave(ROUNDS, { ...of('ovs'), ...of('bridge') })
     const disconnected: Record<DriverName, number[]> = { ovs: [], bridge: [] }
     for (let round = 0; round <= ROUNDS; round += 1) {
-      for (const driver of ['ovs', 'bridge'] as const) {
+      for (const driver of DRIVER_NAMES) {
         await connect(driver)
         const start = performance.now()
         await disconnect(driver)
@@ -142,8 +110,9 @@ async function connections(host: TestHost): Promise<readonly Samples[]> {
 async function firstPings(host: TestHost): Promise<readonly Samples[]> {
   return withNetworks(host, async () => {
     const pid = (await host.docker('inspect', '-f', '{{.State.Pid}}', 'idle')).stdout.trim()
-    const of = (driver: DriverName, peer: string) => ({
+    const of = (driver: DriverName) => ({
       [`first_ping_${driver}`]: async () => {
+        const peer = `${PREFIXES[driver]}.9.9`
         await api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' })
         await host.sh(`nsenter -t ${pid} -n busybox ping -q -c 1 -W 5 ${peer} >/dev/null`)
         return async () => {
@@ -151,13 +120,12 @@ async function firstPings(host: TestHost): Promise<readonly Samples[]> {
         }
       },
     })
-    return interleave(ROUNDS, { ...of('ovs', '10.80.9.9'), ...of('bridge', '10.90.9.9') })
+    return interleave(ROUNDS, { ...of('ovs'), ...of('bridge') })
   })
 }
 
 async function runs(host: TestHost): Promise<readonly Samples[]> {
   return withNetworks(host, async () => {
-    const nothing = (): Promise<void> => Promise.resolve()
     const one = (driver: DriverName) => ({
       [`run_${driver}`]: async () => {
         await host.docker('run', '--rm', '--net', networkOf(driver), 'busybox:test', 'true')

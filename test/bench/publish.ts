@@ -5,7 +5,7 @@ import type { Samples } from './measure'
 import { interleave } from './measure'
 
 const ROUNDS = 15
-const MANY = 1000
+const COUNTS = [0, 99, 999] as const
 const FIRST_PORT = 20_000
 
 interface Subject {
@@ -14,18 +14,19 @@ interface Subject {
 }
 
 /**
- * One more published port, on a network that has none and on one that has a thousand; each on a host of its own. It is
+ * One more published port, the first, the hundredth and the thousandth of its network; each on a host of its own. It is
  * withdrawn again in between, which is not timed.
  */
 export async function publishing(): Promise<readonly Samples[]> {
-  const subjects = { publish_with_0: await subject(0), publish_with_1000: await subject(MANY) }
+  const subjects = new Map<string, Subject>()
   try {
+    for (const others of COUNTS) subjects.set(`publish_${others + 1}`, await subject(others))
     return await interleave(
       ROUNDS,
-      Object.fromEntries(Object.entries(subjects).map(([name, { publishOne }]) => [name, publishOne])),
+      Object.fromEntries([...subjects].map(([name, { publishOne }]) => [name, publishOne])),
     )
   } finally {
-    for (const { dispose } of Object.values(subjects)) await dispose()
+    for (const { dispose } of subjects.values()) await dispose()
   }
 }
 
@@ -45,7 +46,7 @@ async function subject(ports: number): Promise<Subject> {
   }
   const bindings = Array.from({ length: ports }, (_, n) => binding(FIRST_PORT + n))
   await driver.publish({ ...busy, bindings }, never)
-  let next = FIRST_PORT + 2 * MANY + ports
+  let next = FIRST_PORT + 3 * ports
   return {
     publishOne: async () => {
       next += 1

@@ -1,11 +1,33 @@
 #!/usr/bin/env bash
-# The benchmark: ratios measured in one run, written to bench/results.json. It makes namespaces: run it as root.
+# The benchmark: what one run measured goes to bench/results.json, bench/RESULTS.md and bench/chart.svg. It makes
+# namespaces: run it as root.
+#   run.sh           everything but the kernel's datapath
+#   run.sh kernel    TCP on the kernel's datapath, in the guest of the kernel lane, to bench/kernel.json
+#   run.sh report    the documents again, from the files of results
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+build() { npx --no-install tsup "test/bench/$1.ts" --no-config --format cjs --platform node --target node20 --out-dir .cache/bench --silent; }
+report() {
+  build report
+  node .cache/bench/report.cjs bench
+  npx --no-install prettier --write bench >/dev/null
+}
+
+if [ "${1:-}" = report ]; then
+  report
+  exit
+fi
 [ "$(id -u)" = 0 ] || { echo 'the benchmark makes network namespaces: run it as root' >&2; exit 1; }
 make --silent build
+build main
 bundle=$(bash rootfs-build/bundle.sh | tee /dev/stderr | sed -n '$s/^bundle: //p')
-npx --no-install tsup test/bench/main.ts --no-config --format cjs --platform node --target node20 --out-dir .cache/bench --silent
-# A network of its own: published ports are bound in it. A mount namespace, so that what `ip netns` mounts goes with it.
-exec unshare --net --mount bash -c 'mount --make-rprivate / && ip link set lo up && exec node .cache/bench/main.cjs bench "$0"' "$(realpath "$bundle")"
+if [ "${1:-}" = kernel ]; then
+  engine=${ENGINE:-28.5}
+  bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
+  bash test/kernel/run.sh bench/kernel.json "$bundle" "$engine" 'node .cache/bench/main.cjs /tmp/results.json /lane/bundle traffic'
+else
+  # A network of its own: published ports are bound in it. A mount namespace, so that what `ip netns` mounts goes with it.
+  unshare --net --mount bash -c 'mount --make-rprivate / && ip link set lo up && exec node .cache/bench/main.cjs bench/results.json "$0"' "$(realpath "$bundle")"
+fi
+report

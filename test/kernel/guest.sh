@@ -35,7 +35,7 @@ mkdir "$build/rootfs/lane"
 cp "$build"/rootfs/boot/vmlinuz-* "$cache/vmlinuz"
 cp "$build"/rootfs/boot/initrd.img-* "$cache/initrd"
 rm -f "$cache/disk"
-PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d "$build/rootfs" "$cache/disk" 6G
+PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d "$build/rootfs" "$cache/disk" 6G >&2
 echo "$recipe" >"$cache/recipe"
 say "ready, $(du -sh "$cache/disk" | cut -f 1)"
 echo "$cache"

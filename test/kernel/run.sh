@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs tests of the e2e lane on the kernel's datapath, in a guest of QEMU's (software emulation will do):
-#   run.sh <file of jest's results> <bundle folder> <engine> <pattern of test files> [<part of the tests' names>]
-# The guest gets the repository on a disk of its own, and its disks forget what it did.
+# Runs a command on the kernel's datapath, in a guest of QEMU's (software emulation will do):
+#   run.sh <file of results> <bundle folder> <engine> <command that leaves its results in /tmp/results.json>
+# The command finds the repository around it, the engine in its cache, the bundle in /lane/bundle. The guest gets the repository on a disk of its own, and its disks forget what it did.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-results=$1 bundle=$2 engine=$3 files=$4 names=${5:-}
+results=$1 bundle=$2 engine=$3 command=$4
 guest=$(bash test/kernel/guest.sh .cache/kernel)
 work=$(mktemp -d .cache/kernel/run.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -14,17 +14,17 @@ lane=$work/lane
 mkdir -p "$lane/repository/.cache/engines"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory "$lane/repository"
 cp -a node_modules "$lane/repository/node_modules"
+[ ! -e .cache/bench ] || cp -a .cache/bench "$lane/repository/.cache/bench"
 cp -a ".cache/engines/$engine" "$lane/repository/.cache/engines/$engine"
 cp -a "$bundle" "$lane/bundle"
 cat >"$lane/task" <<TASK
 cd /lane/repository
 export ENGINE=$engine BUNDLE=/lane/bundle E2E_SLOWNESS=5
-node node_modules/.bin/jest --selectProjects e2e --runInBand --testPathPatterns '$files' ${names:+-t '$names'} \
-  --reporters=./test/e2e/progress-reporter.mjs --json --outputFile=/tmp/results.json 2>&1
+$command 2>&1
 # Over the console, for the disks forget.
 echo "RESULTS \$(base64 -w 0 /tmp/results.json)"
 TASK
-PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d "$lane" "$work/disk" 3G
+PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d "$lane" "$work/disk" 3G >&2
 rm -rf --one-file-system "$lane"
 
 console=$work/console

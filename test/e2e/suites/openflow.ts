@@ -2,8 +2,9 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Controller } from '../../fixtures/controller'
 import { startController } from '../../fixtures/controller'
 import { listen, send } from '../../fixtures/datagrams'
+import { advertiseRouter } from '../../fixtures/router-advertisement'
 import { throughput } from '../../fixtures/stream'
-import { eventually } from '../host/command'
+import { eventually, tryRun } from '../host/command'
 import type { TestHost } from '../host/host'
 import {
   asOptions,
@@ -182,5 +183,37 @@ export function openFlow(host: () => TestHost): void {
       listener.stop()
       expect(listener.count()).toBe(expected + 1)
     })
+
+    it.each([
+      ['true', ''],
+      ['false', 'default via fe80:'],
+    ])(
+      '%s: a container that says it is a router makes of the others’ routes "%s"',
+      async (security, route) => {
+        const pools = ['--ipv6', '--subnet', '10.95.0.0/24', '--subnet', 'fd95::/64']
+        await createNetwork(host(), 'mynet', ...pools, ...asOptions(`ovs.port.security=${security}`))
+        await startContainer(host(), 'one', 'mynet', '--ip6', 'fd95::10')
+        await startContainer(host(), 'two', 'mynet', '--ip6', 'fd95::11')
+        const [command, ...at] = await enterContainer(host(), 'two')
+        const acceptance = '/proc/sys/net/ipv6/conf/eth0/accept_ra'
+        await tryRun([command, ...at, 'sh', '-c', `echo 2 >${acceptance}`])
+        await expectReach(host(), 'one', 'fd95::11')
+        await advertiseRouter(await enterContainer(host(), 'one'))
+        // Behind the advertisement on its way.
+        await expectReach(host(), 'one', 'fd95::11')
+        const { stdout } = await tryRun([
+          command,
+          ...at,
+          'ip',
+          '-6',
+          'route',
+          'show',
+          'default',
+          'proto',
+          'ra',
+        ])
+        expect(stdout.trim()).toMatch(new RegExp(`^${route}${route === '' ? '$' : ''}`))
+      },
+    )
   })
 }
