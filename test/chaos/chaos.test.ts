@@ -12,11 +12,8 @@ const operations = Number(process.env['CHAOS_OPERATIONS'] ?? 300)
 const CLIENTS = 4
 const OPERATIONS_A_ROUND = 30
 const FAULTS_A_ROUND = 3
-/**
- * An endpoint whose answer was lost waits 60 s for its Join; one that a killed driver left, 3 s from the next one's
- * start. A round of the driver's may have just begun.
- */
-const SETTLED_WITHIN_MS = 75_000
+/** Far more than the driver takes, on a machine that does much else. */
+const SETTLED_WITHIN_MS = 60_000
 
 /** Far more than a round takes, on a machine that does much else. */
 jest.setTimeout(Math.max(600_000, operations * 1_000))
@@ -82,6 +79,8 @@ describe(`${operations} operations and faults at random, seed ${seed}`, () => {
         )
       }
     }
+    await world.decide()
+    expect(await whatIsWrong(world)).toEqual([])
     // Or it would prove nothing.
     const succeeded = world.log.filter((line) => line.includes(': ok')).length
     expect(succeeded).toBeGreaterThan(operations / 2)

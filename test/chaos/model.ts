@@ -19,6 +19,8 @@ export interface ModelEndpoint {
 export interface Model {
   readonly networks: ReadonlyMap<string, ModelNetwork>
   readonly endpoints: ReadonlyMap<string, ModelEndpoint>
+  /** Endpoints that Docker may have forgotten and the driver may still keep for a Join: the answer was lost on its way. */
+  readonly undecided: ReadonlySet<string>
 }
 
 interface RecordedNetwork {
@@ -31,6 +33,7 @@ interface RecordedEndpoint {
   readonly id: string
   readonly networkId: string
   readonly hostLink: string
+  readonly containerLink: string
 }
 
 /** What the host has, read without the driver. */
@@ -51,6 +54,8 @@ export interface Observed {
 /** Everything in which the host is not what Docker believes, one line each. Pure. */
 export function disagreements(model: Model, observed: Observed): readonly string[] {
   const bridgesExpected = new Set(observed.networks.map(({ bridge }) => bridge))
+  const undecided = observed.endpoints.filter(({ id }) => model.undecided.has(id))
+  const linksUndecided = new Set(undecided.map(({ containerLink }) => containerLink))
   const portsExpected = new Set([
     ...observed.endpoints.map(({ hostLink }) => hostLink),
     ...observed.networks.flatMap(({ gatewayLink }) => gatewayLink ?? []),
@@ -65,7 +70,7 @@ export function disagreements(model: Model, observed: Observed): readonly string
     ...differingSets(
       'endpoint',
       new Set(model.endpoints.keys()),
-      new Set(observed.endpoints.map(({ id }) => id)),
+      new Set(observed.endpoints.filter((each) => !undecided.includes(each)).map(({ id }) => id)),
     ),
     ...differingSets('bridge', bridgesExpected, new Set(observed.bridges.keys())),
     ...[...observed.bridges.values()]
@@ -73,7 +78,7 @@ export function disagreements(model: Model, observed: Observed): readonly string
       .flatMap((port) => (portsExpected.has(port) ? [] : [`port ${port} leaked`])),
     ...[...observed.links]
       .filter((link) => /^(ovs-veth0-|ethc|ovsbr-|ovsgw-)/.test(link))
-      .filter((link) => !portsExpected.has(link) && !bridgesExpected.has(link))
+      .filter((link) => ![portsExpected, bridgesExpected, linksUndecided].some((set) => set.has(link)))
       .map((link) => `link ${link} leaked`),
     ...observed.endpoints.flatMap((endpoint) => endpointDisagreements(model, observed, endpoint)),
     ...routed.flatMap(({ id, gateway }) => {

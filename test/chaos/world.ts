@@ -10,13 +10,20 @@ import type { Random } from './random'
 /** What a request may take; the edge's own limit for CreateEndpoint, and the slack of a busy machine. */
 const REQUEST_MS = 29_000
 
+/** So long an endpoint waits for its Join, and a round of the driver's. */
+const LOST_MS = 70_000
+
 const SHARED_BRIDGE = 'shared'
+
+const isAnswer = (error: unknown): boolean => error instanceof Error && error.message.startsWith('remote: ')
 
 /** Docker and its host: clients that ask the driver, and what goes wrong around it. */
 export class World implements Model, Victim {
   readonly networks = new Map<string, ModelNetwork>()
   readonly endpoints = new Map<string, ModelEndpoint>()
   readonly log: string[] = []
+  /** With the time of their loss. */
+  private readonly lost = new Map<string, number>()
   /** Networks whose creation got no answer: Docker forgot them, and nobody can tell them from unused ones. */
   private readonly unanswered = new Set<string>()
   /** In use by an operation under way. */
@@ -104,7 +111,7 @@ export class World implements Model, Victim {
 
   /** What the driver answered with an error is its own to take back; of what it did not answer it may know nothing. */
   private forget(networkId: string, error: unknown): void {
-    if (!(error instanceof Error && error.message.startsWith('remote: '))) this.unanswered.add(networkId)
+    if (!isAnswer(error)) this.unanswered.add(networkId)
   }
 
   private async attach(network: ModelNetwork | undefined): Promise<void> {
@@ -118,7 +125,8 @@ export class World implements Model, Victim {
         await this.ask('CreateEndpoint', EndpointID, (engine) =>
           engine.createEndpoint(network.id, { Address }, {}, EndpointID),
         )
-      } catch {
+      } catch (error) {
+        if (!isAnswer(error)) this.lost.set(EndpointID, Date.now())
         return
       }
       try {
@@ -200,6 +208,17 @@ export class World implements Model, Victim {
     } catch (error) {
       this.log.push(`FAULT ${fault.what}: ${String(error)}`)
     }
+  }
+
+  get undecided(): ReadonlySet<string> {
+    const young = [...this.lost].filter(([, since]) => Date.now() - since < LOST_MS)
+    return new Set(young.map(([id]) => id))
+  }
+
+  /** A driver that finds endpoints without a container, and has not made them itself, soon gives them up. */
+  async decide(): Promise<void> {
+    this.lost.clear()
+    await this.restartDriver('SIGTERM')
   }
 
   get driverPid(): number {

@@ -102,7 +102,7 @@ export class IngressGuard {
 
   /** As {@link guarded}, for one link. */
   async isGuarded(link: string, signal: AbortSignal): Promise<boolean> {
-    return (await this.chain(link, signal))?.isEffective === true
+    return (await this.chainsOf([link], signal)).some(({ isEffective }) => isEffective)
   }
 
   /** The links that have a chain, existing or not, in effect or not. */
@@ -119,13 +119,14 @@ export class IngressGuard {
   }
 
   private async present(links: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
-    const chains = await Promise.all(links.map((link) => this.chain(link, signal)))
-    return links.filter((_, index) => chains[index] !== undefined)
+    const present = new Set((await this.chainsOf(links, signal)).map(({ link }) => link))
+    return links.filter((link) => present.has(link))
   }
 
-  private async chain(link: string, signal: AbortSignal): Promise<Chain | undefined> {
-    const [chain] = await this.read([request(GET_CHAIN, NLM.ACK, ...this.named(link))], signal)
-    return chain
+  private async chainsOf(links: readonly string[], signal: AbortSignal): Promise<readonly Chain[]> {
+    if (links.length === 0) return []
+    const requests = links.map((link) => request(GET_CHAIN, NLM.ACK, ...this.named(link)))
+    return this.read(requests, signal)
   }
 
   private async chains(signal: AbortSignal): Promise<readonly Chain[]> {
