@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|chaos|e2e|kernel>...
+# Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|chaos|e2e|kernel|smoke>...
 # ENGINE (20.10, 26.1, 28.5) chooses engines and T a part of the tests' names, both for e2e and kernel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -130,9 +130,14 @@ lane_kernel() {
   count "kernel" $counts $((SECONDS - start))
 }
 
-[ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel>..."
+# A few of them: a flat network, a nat network, and a restart of the driver without a lost packet.
+lane_smoke() {
+  F='(engine|upkeep).test' T='joins two containers of a network by|reach the outside over both|the driver is killed' lane_kernel
+}
+
+[ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel|smoke>..."
 for lane in "$@"; do
-  case $lane in check | unit | integration | protocol | chaos | e2e | kernel) ;; *) die "no such lane: $lane" ;; esac
+  case $lane in check | unit | integration | protocol | chaos | e2e | kernel | smoke) ;; *) die "no such lane: $lane" ;; esac
 done
 command -v node >/dev/null || die 'please install Node.js 20 or later'
 make --silent node_modules

@@ -1,14 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { tryRun } from '../e2e/host/command'
 import type { Engine } from '../e2e/host/engines'
 import type { TestHost } from '../e2e/host/host'
 import { pluginName, startHost } from '../e2e/host/host'
+import { enterContainer } from '../e2e/outside'
 import type { DriverName } from './api'
 import { api, createNetwork, DRIVER_NAMES, DRIVERS, networkOf, PREFIXES, removeNetwork } from './api'
 import type { Samples } from './measure'
 import { interleave, nothing } from './measure'
+import { startEcho, startProber } from './prober'
 
 const ROUNDS = 20
 const AT_ONCE = 20
+/** For a prober to notice that nobody answers any more. */
+const PATH_CUT_MS = 200
 
 /** What users of Docker wait for, with this driver and with Docker's own bridge driver, by the engine's API. */
 export async function engine(bundle: string, release: Engine): Promise<readonly Samples[]> {
@@ -106,21 +111,34 @@ async function connections(host: TestHost): Promise<readonly Samples[]> {
   })
 }
 
-/** From the request to connect until a ping is answered. */
+/** From the request to connect until the container is first answered by another one. */
 async function firstPings(host: TestHost): Promise<readonly Samples[]> {
   return withNetworks(host, async () => {
-    const pid = (await host.docker('inspect', '-f', '{{.State.Pid}}', 'idle')).stdout.trim()
-    const of = (driver: DriverName) => ({
-      [`first_ping_${driver}`]: async () => {
-        const peer = `${PREFIXES[driver]}.9.9`
-        await api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' })
-        await host.sh(`nsenter -t ${pid} -n busybox ping -q -c 1 -W 5 ${peer} >/dev/null`)
-        return async () => {
-          await api(host, 'POST', `/networks/${networkOf(driver)}/disconnect`, { Container: 'idle' })
+    const samples: Samples[] = []
+    const helpers: { stop(): void }[] = []
+    try {
+      const of = async (driver: DriverName) => {
+        helpers.push(await startEcho(await enterContainer(host, `peer-${driver}`)))
+        const prober = await startProber(await enterContainer(host, 'idle'), `${PREFIXES[driver]}.9.9`)
+        helpers.push(prober)
+        return {
+          [`first_ping_${driver}`]: async () => {
+            await Promise.all([
+              api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' }),
+              prober.nextAnswer(),
+            ])
+            return async () => {
+              await api(host, 'POST', `/networks/${networkOf(driver)}/disconnect`, { Container: 'idle' })
+              await sleep(PATH_CUT_MS)
+            }
+          },
         }
-      },
-    })
-    return interleave(ROUNDS, { ...of('ovs'), ...of('bridge') })
+      }
+      samples.push(...(await interleave(ROUNDS, { ...(await of('ovs')), ...(await of('bridge')) })))
+    } finally {
+      for (const helper of helpers) helper.stop()
+    }
+    return samples
   })
 }
 

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Enter } from '../fixtures/helper'
+import { startHelper } from '../fixtures/helper'
+
+const PORT = 5002
+const EVERY_MS = 1
+/** Without an answer for so long the path counts as cut. */
+const SILENCE_MS = 100
+
+/** Asks an address again and again, from a process that is there already: starting one takes longer than the answer. */
+export interface Prober {
+  /** Resolves when the address answers for the first time since the path was cut or there was none. */
+  nextAnswer(): Promise<void>
+  stop(): void
+}
+
+/** Answers every datagram at the port that probers ask. */
+export async function startEcho(at: Enter): Promise<{ stop(): void }> {
+  const script = `
+    const socket = require('dgram').createSocket('udp4')
+    socket.on('message', (message, { port, address }) => socket.send(message, port, address))
+    socket.bind(${PORT}, () => console.log('ready'))`
+  return startHelper(at, script)
+}
+
+export async function startProber(at: Enter, address: string): Promise<Prober> {
+  const script = `
+    const socket = require('dgram').createSocket('udp4')
+    let last = -Infinity
+    socket.on('message', () => {
+      if (performance.now() - last > ${SILENCE_MS}) console.log('answered')
+      last = performance.now()
+    })
+    setInterval(() => socket.send('x', ${PORT}, '${address}', () => undefined), ${EVERY_MS})
+    console.log('ready')`
+  const helper = await startHelper(at, script)
+  const answers = (): number => helper.lines().filter((line) => line === 'answered').length
+  let seen = 0
+  return {
+    async nextAnswer() {
+      while (answers() === seen) await sleep(EVERY_MS)
+      seen = answers()
+    },
+    stop: () => {
+      helper.stop()
+    },
+  }
+}
