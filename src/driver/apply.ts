@@ -81,7 +81,7 @@ export class Applier {
       try {
         refuseUnguardable({ options: {} }, record, spec.datapath)
         await this.underlay.ensureLinks(record, spec.datapath, signal)
-        await this.ovs.ensureBridge(spec, networkChange(record), signal)
+        await this.ovs.ensureBridge(spec, record.id, networkChange(record), signal)
         if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(bridge, signal)
         await this.underlay.ensureMove(record, signal)
         await this.routing.ensure(record, signal)
@@ -120,7 +120,7 @@ export class Applier {
       }
       const spec = this.bridgeSpecOf(record)
       await this.underlay.ensureLinks(record, spec.datapath, signal)
-      await this.ovs.ensureBridge(spec, networkChange(record), signal)
+      await this.ovs.ensureBridge(spec, record.id, networkChange(record), signal)
       if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(record.bridge, signal)
     })
   }
@@ -177,7 +177,7 @@ export class Applier {
     this.reclaim(record.id)
   }
 
-  /** What is wrong with the ports of the other networks fails them, and not this one's end. */
+  /** What is wrong with a bridge that others keep fails them, and not this network's end. */
   private async leaveBridge(
     { id, bridge }: NetworkRecord,
     sharers: readonly NetworkRecord[],
@@ -185,7 +185,7 @@ export class Applier {
   ): Promise<void> {
     try {
       const spec = this.bridgeSpecFor(bridge, sharers, speakingOfBridge(this.records.endpoints()))
-      await this.ovs.ensureBridge(spec, networkRemoval(id), signal)
+      await this.ovs.ensureBridge(spec, id, networkRemoval(id), signal)
     } catch (error) {
       if (this.records.network(id) !== undefined) throw error
     }

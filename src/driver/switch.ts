@@ -166,8 +166,17 @@ export interface Switch {
   /** What {@link plugPort} would change, as {@link bridgeDifferences}. */
   portDifferences(port: PortSpec): readonly string[]
 
-  /** Makes the bridge, its ports and its mirrors, or puts ours right, and removes those of ours that it shall not have. */
-  ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void>
+  /**
+   * Makes the bridge, its ports and its mirrors, or puts ours right, and removes those of ours that it shall not have.
+   *
+   * @param networkId on whose behalf: the other networks' ports that cannot be opened fail them, and not this call.
+   */
+  ensureBridge(
+    bridge: BridgeSpec,
+    networkId: string,
+    record: RecordChange,
+    signal: AbortSignal,
+  ): Promise<void>
   /** Removes the bridge if it is ours, and with it its ports; of another's bridge the ports and mirrors that are ours. */
   removeBridge(name: string, record: RecordChange | undefined, signal: AbortSignal): Promise<void>
   /** Does not wait for ovs-vswitchd: {@link openedPort} does. */

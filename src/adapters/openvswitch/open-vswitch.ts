@@ -181,7 +181,12 @@ export class OpenVSwitch implements Switch {
     return describeOperations(portOperations(this.attached().view, port, ''))
   }
 
-  async ensureBridge(bridge: BridgeSpec, record: RecordChange, signal: AbortSignal): Promise<void> {
+  async ensureBridge(
+    bridge: BridgeSpec,
+    networkId: string,
+    record: RecordChange,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { view } = this.attached()
     await this.commit(signal, {
       attempt: `set up bridge ${bridge.name}`,
@@ -189,7 +194,8 @@ export class OpenVSwitch implements Switch {
       switchWork: 'awaited',
       result: () => {
         this.refuseBrokenBridge(bridge.name)
-        const interfaces = bridge.ports.flatMap((port) => port.interfaces)
+        const ports = bridge.ports.filter((port) => port.networkId === networkId)
+        const interfaces = ports.flatMap((port) => port.interfaces)
         for (const { name } of interfaces) this.numberOfOpenPort(name)
       },
     })

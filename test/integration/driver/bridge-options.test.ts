@@ -168,6 +168,20 @@ describe('uplinks', () => {
     expect(await lan.host.ovs.vsctl('list-ports', 'lan')).toBe('eth3')
   })
 
+  it('that are gone fail their own network, and no other on the bridge', async () => {
+    await lan.makeNic('eth2')
+    const first = await lan.createLan({ 'ovs.bridge.vlan': '5', 'ovs.bridge.bind_interface': 'eth2' })
+    await lan.host.netns.exec('ip', 'link', 'delete', 'dev', 'eth2')
+    await lan.host.ovs.stopSwitchd()
+    await lan.host.ovs.startSwitchd()
+    await lan.host.ovs.vsctl('wait-until', 'Interface', 'eth2', 'ofport=-1')
+    const second = await lan.createLan({ 'ovs.bridge.vlan': '6' })
+    await lan.attach(second)
+    expect((await lan.plugin.reconciler.differences(never)).join('\n')).toContain('eth2')
+    await lan.plugin.driver.deleteNetwork(first, never)
+    expect(await lan.plugin.reconciler.differences(never)).toEqual([])
+  }, 20_000)
+
   it('can be one bond of two NICs', async () => {
     await lan.makeNic('eth2')
     await lan.makeNic('eth3')
