@@ -176,7 +176,9 @@ export class World implements Model, Victim {
   }): Promise<void> {
     this.endpoints.delete(ids.EndpointID)
     await this.ask('DeleteEndpoint', ids.EndpointID, (engine) => engine.call('DeleteEndpoint', ids)).catch(
-      () => undefined,
+      (error: unknown) => {
+        if (!isAnswer(error)) this.lost.set(ids.EndpointID, Date.now())
+      },
     )
   }
 
