@@ -13,6 +13,9 @@ const REQUEST_MS = 29_000
 /** So long an endpoint waits for its Join, and a round of the driver's. */
 const LOST_MS = 70_000
 
+/** Above it networks are deleted only: a long run shall be of many operations, and not of many networks. */
+const MOST_NETWORKS = 30
+
 const SHARED_BRIDGE = 'shared'
 
 const isAnswer = (error: unknown): boolean => error instanceof Error && error.message.startsWith('remote: ')
@@ -46,7 +49,8 @@ export class World implements Model, Victim {
     const networks = this.free(this.networks)
     const endpoints = this.free(this.endpoints)
     const choice = this.random.below(10)
-    if (choice < 2 || networks.length === 0) return this.createNetwork()
+    const isFull = this.networks.size >= MOST_NETWORKS
+    if ((choice < 2 && !isFull) || networks.length === 0) return this.createNetwork()
     if (choice < 3) return this.deleteNetwork(this.random.pick(networks))
     if (choice < 7) return this.attach(this.random.pick(networks))
     return this.detach(this.random.pick(endpoints))

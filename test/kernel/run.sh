@@ -28,7 +28,7 @@ PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d "$lane" "$work/disk" 3G >&2
 rm -rf --one-file-system "$lane"
 
 console=$work/console
-timeout 3600 qemu-system-x86_64 -nographic -m 4096 -smp 2 -accel tcg,thread=multi -no-reboot \
+timeout --foreground 3600 setpriv --pdeathsig KILL qemu-system-x86_64 -nographic -m 4096 -smp 2 -accel tcg,thread=multi -no-reboot \
   -kernel "$guest/vmlinuz" -initrd "$guest/initrd" \
   -drive "file=$guest/disk,if=virtio,format=raw,snapshot=on" -drive "file=$work/disk,if=virtio,format=raw,snapshot=on" \
   -append 'console=ttyS0 root=/dev/vda rw init=/sbin/kernel-lane quiet panic=-1' </dev/null |
