@@ -132,7 +132,7 @@ lane_kernel() {
 
 # A few of them: a flat network, a nat network, and a restart of the driver without a lost packet.
 lane_smoke() {
-  F='(engine|upkeep).test' T='joins two containers of a network by|reach the outside over both|the driver is killed' lane_kernel
+  F=engine.test T='joins two containers of a network by|reach the outside over both|the driver is killed' lane_kernel
 }
 
 [ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel|smoke>..."

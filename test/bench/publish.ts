@@ -7,6 +7,7 @@ import { interleave } from './measure'
 const ROUNDS = 15
 const COUNTS = [0, 99, 999] as const
 const FIRST_PORT = 20_000
+const PORTS_APART = 2_000
 
 interface Subject {
   readonly publishOne: () => Promise<() => Promise<void>>
@@ -20,7 +21,9 @@ interface Subject {
 export async function publishing(): Promise<readonly Samples[]> {
   const subjects = new Map<string, Subject>()
   try {
-    for (const others of COUNTS) subjects.set(`publish_${others + 1}`, await subject(others))
+    for (const [index, others] of COUNTS.entries()) {
+      subjects.set(`publish_${others + 1}`, await subject(others, FIRST_PORT + index * PORTS_APART))
+    }
     return await interleave(
       ROUNDS,
       Object.fromEntries([...subjects].map(([name, { publishOne }]) => [name, publishOne])),
@@ -30,7 +33,8 @@ export async function publishing(): Promise<readonly Samples[]> {
   }
 }
 
-async function subject(ports: number): Promise<Subject> {
+/** @param firstPort all are bound in one network, the benchmark's own. */
+async function subject(ports: number, firstPort: number): Promise<Subject> {
   const host = await makeHost()
   const { driver }: Process = await host.startProcess()
   const network = networkRequest({
@@ -44,9 +48,9 @@ async function subject(ports: number): Promise<Subject> {
     await driver.createEndpoint(endpoint, never)
     await driver.join(endpoint, never)
   }
-  const bindings = Array.from({ length: ports }, (_, n) => binding(FIRST_PORT + n))
+  const bindings = Array.from({ length: ports }, (_, n) => binding(firstPort + n))
   await driver.publish({ ...busy, bindings }, never)
-  let next = FIRST_PORT + 3 * ports
+  let next = firstPort + ports
   return {
     publishOne: async () => {
       next += 1

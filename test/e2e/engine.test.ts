@@ -2,6 +2,7 @@ import { onEveryEngine } from './scene'
 import { addressing } from './suites/addressing'
 import { badInput } from './suites/bad-input'
 import { connectivity } from './suites/connectivity'
+import { faults } from './suites/faults'
 import { isolation } from './suites/isolation'
 import { lifecycle } from './suites/lifecycle'
 import { privileges } from './suites/privileges'
@@ -12,6 +13,7 @@ onEveryEngine('engine', (host) => {
   connectivity(host)
   addressing(host)
   lifecycle(host)
+  faults(host)
   isolation(host)
   routing(host)
   publishing(host)

@@ -12,16 +12,15 @@ export class ReplicaTable {
   }
 
   set(uuid: string, row: StoredRow): void {
-    this.delete(uuid)
+    const before = this.rows.get(uuid)
     this.rows.set(uuid, row)
-    for (const index of this.#indexes.values()) index.add(uuid, row)
+    for (const index of this.#indexes.values()) index.update(uuid, before, row)
   }
 
   delete(uuid: string): void {
-    const row = this.rows.get(uuid)
-    if (row === undefined) return
+    const before = this.rows.get(uuid)
     this.rows.delete(uuid)
-    for (const index of this.#indexes.values()) index.remove(uuid, row)
+    for (const index of this.#indexes.values()) index.update(uuid, before, undefined)
   }
 
   /** Undefined where there is no such index. */
@@ -48,20 +47,25 @@ class Index {
     this.#key = colon === -1 ? undefined : name.slice(colon + 1)
   }
 
-  add(uuid: string, row: StoredRow): void {
-    for (const value of this.#valuesOf(row[this.#column])) {
-      const uuids = this.#uuids.get(value)
-      if (uuids === undefined) this.#uuids.set(value, new Set([uuid]))
-      else uuids.add(uuid)
-    }
+  /** Costs as much as differs: a bridge's set of ports is long, and one port more is most of what happens to it. */
+  update(uuid: string, before: StoredRow | undefined, after: StoredRow | undefined): void {
+    const [old, present] = [before?.[this.#column], after?.[this.#column]]
+    if (old === present) return
+    const [gone, come] = [new Set(this.#valuesOf(old)), new Set(this.#valuesOf(present))]
+    for (const value of gone) if (!come.has(value)) this.#remove(uuid, value)
+    for (const value of come) if (!gone.has(value)) this.#add(uuid, value)
   }
 
-  remove(uuid: string, row: StoredRow): void {
-    for (const value of this.#valuesOf(row[this.#column])) {
-      const uuids = this.#uuids.get(value)
-      uuids?.delete(uuid)
-      if (uuids?.size === 0) this.#uuids.delete(value)
-    }
+  #add(uuid: string, value: StoredAtom): void {
+    const uuids = this.#uuids.get(value)
+    if (uuids === undefined) this.#uuids.set(value, new Set([uuid]))
+    else uuids.add(uuid)
+  }
+
+  #remove(uuid: string, value: StoredAtom): void {
+    const uuids = this.#uuids.get(value)
+    uuids?.delete(uuid)
+    if (uuids?.size === 0) this.#uuids.delete(value)
   }
 
   uuids(value: StoredAtom): readonly string[] {
