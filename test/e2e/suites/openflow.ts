@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Controller } from '../../fixtures/controller'
 import { startController } from '../../fixtures/controller'
 import { listen, send } from '../../fixtures/datagrams'
+import type { Enter } from '../../fixtures/helper'
 import { advertiseRouter } from '../../fixtures/router-advertisement'
 import { throughput } from '../../fixtures/stream'
 import { eventually, tryRun } from '../host/command'
@@ -194,25 +195,30 @@ export function openFlow(host: () => TestHost): void {
         await createNetwork(host(), 'mynet', ...pools, ...asOptions(`ovs.port.security=${security}`))
         await startContainer(host(), 'one', 'mynet', '--ip6', 'fd95::10')
         await startContainer(host(), 'two', 'mynet', '--ip6', 'fd95::11')
-        const [command, ...at] = await enterContainer(host(), 'two')
-        const acceptance = '/proc/sys/net/ipv6/conf/eth0/accept_ra'
-        await tryRun([command, ...at, 'sh', '-c', `echo 2 >${acceptance}`])
-        await expectReach(host(), 'one', 'fd95::11')
-        await advertiseRouter(await enterContainer(host(), 'one'))
+        const [router, other] = [await enterContainer(host(), 'one'), await enterContainer(host(), 'two')]
+        const within = async ([command, ...at]: Enter, ...rest: readonly string[]): Promise<string> =>
+          (await tryRun([command, ...at, ...rest])).stdout.trim()
+        await within(other, 'sh', '-c', 'echo 2 >/proc/sys/net/ipv6/conf/eth0/accept_ra')
+        const routes = (): Promise<string> =>
+          within(other, 'ip', '-6', 'route', 'show', 'default', 'proto', 'ra')
+        for (const at of [router, other]) {
+          await eventually('its link-local address is in use', async () =>
+            /fe80:\S+ scope link\s*$/m.test(await within(at, 'ip', '-6', 'address', 'show', 'dev', 'eth0'))
+              ? true
+              : undefined,
+          )
+        }
+        await advertiseRouter(router)
         // Behind the advertisement on its way.
         await expectReach(host(), 'one', 'fd95::11')
-        const { stdout } = await tryRun([
-          command,
-          ...at,
-          'ip',
-          '-6',
-          'route',
-          'show',
-          'default',
-          'proto',
-          'ra',
-        ])
-        expect(stdout.trim()).toMatch(new RegExp(`^${route}${route === '' ? '$' : ''}`))
+        if (route !== '') {
+          await eventually('the other takes the route', async () => {
+            await advertiseRouter(router)
+            return (await routes()).startsWith(route) ? true : undefined
+          })
+        } else {
+          expect(await routes()).toBe('')
+        }
       },
     )
   })
