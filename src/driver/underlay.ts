@@ -1,5 +1,6 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
+import { ETHERNET_MTU } from './mtu'
 import { parseNetworkOptions } from './options'
 import type { NetworkRecord, Records } from './records'
 import { movedChange } from './records'
@@ -11,8 +12,6 @@ import { uplinkLinks } from './uplinks'
 
 /** Linux's least MTU for IPv4 is 68, but nobody's underlay is that narrow. */
 const LEAST_TUNNEL_MTU = 1280
-
-const ETHERNET_MTU = 1500
 
 /**
  * Keeps what a network's bridge leads to right: NICs, tunnel devices, and the addresses of a NIC that have moved to the

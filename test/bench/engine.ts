@@ -8,7 +8,7 @@ import type { DriverName } from './api'
 import { api, createNetwork, DRIVER_NAMES, DRIVERS, networkOf, PREFIXES, removeNetwork } from './api'
 import type { Samples } from './measure'
 import { interleave, nothing } from './measure'
-import { startEcho, startProber } from './prober'
+import { startProberEcho, startProber } from './prober'
 
 const ROUNDS = 20
 const AT_ONCE = 20
@@ -118,7 +118,7 @@ async function firstPings(host: TestHost): Promise<readonly Samples[]> {
     const helpers: { stop(): void }[] = []
     try {
       const of = async (driver: DriverName) => {
-        helpers.push(await startEcho(await enterContainer(host, `peer-${driver}`)))
+        helpers.push(await startProberEcho(await enterContainer(host, `peer-${driver}`)))
         const prober = await startProber(await enterContainer(host, 'idle'), `${PREFIXES[driver]}.9.9`)
         helpers.push(prober)
         return {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Enter } from '../fixtures/helper'
 import { startHelper } from '../fixtures/helper'
+import { startEcho } from '../fixtures/stream'
 
 const PORT = 5002
 const EVERY_MS = 1
@@ -14,14 +15,8 @@ export interface Prober {
   stop(): void
 }
 
-/** Answers every datagram at the port that probers ask. */
-export async function startEcho(at: Enter): Promise<{ stop(): void }> {
-  const script = `
-    const socket = require('dgram').createSocket('udp4')
-    socket.on('message', (message, { port, address }) => socket.send(message, port, address))
-    socket.bind(${PORT}, () => console.log('ready'))`
-  return startHelper(at, script)
-}
+/** Answers at the port that probers ask. */
+export const startProberEcho = (at: Enter): Promise<{ stop(): void }> => startEcho(at, PORT)
 
 export async function startProber(at: Enter, address: string): Promise<Prober> {
   const script = `
