@@ -150,7 +150,7 @@ export class Applier {
   /** Removes a bridge of ours that no network names. */
   removeUnusedBridge(bridge: string, signal: AbortSignal): Promise<boolean> {
     return this.locks.run(lockKey.bridge(bridge), async () => {
-      if (this.networksOn(bridge).length > 0) return false
+      if (this.records.networksOn(bridge).length > 0) return false
       await this.ovs.removeBridge(bridge, undefined, signal)
       if (this.ovs.bridge(bridge) === undefined) await this.links.removeUnheldTap(bridge, signal)
       return true
@@ -159,7 +159,7 @@ export class Applier {
 
   private async forgetNetwork(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     const removal = networkRemoval(record.id)
-    const sharers = this.networksOn(record.bridge).filter(({ id }) => id !== record.id)
+    const sharers = this.records.networksOn(record.bridge).filter(({ id }) => id !== record.id)
     const isLast = sharers.length === 0
     const { gatewayLink = '' } = record
     if (isLast) await this.ovs.removeBridge(record.bridge, removal, signal)
@@ -197,7 +197,7 @@ export class Applier {
    * @param speaking as {@link speakingOfBridge} gives them: who asks for many networks gives them once.
    */
   bridgeSpecOf(record: NetworkRecord, speaking = speakingOfBridge(this.records.endpoints())): BridgeSpec {
-    const sharers = this.networksOn(record.bridge).filter(({ id }) => id !== record.id)
+    const sharers = this.records.networksOn(record.bridge).filter(({ id }) => id !== record.id)
     return this.bridgeSpecFor(record.bridge, [...sharers, record], speaking)
   }
 
@@ -301,10 +301,6 @@ export class Applier {
     if (failures.length > 1)
       throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
     for (const failure of failures) throw failure
-  }
-
-  private networksOn(bridge: string): readonly NetworkRecord[] {
-    return this.records.networks().filter((network) => network.bridge === bridge)
   }
 
   /** What cannot be taken back now is left to reconcile; the user is told why the create failed, not the undo. */

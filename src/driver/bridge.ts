@@ -111,8 +111,9 @@ function settingsOf(
   endpoints: readonly EndpointRecord[],
   observed: ObservedBridge | undefined,
 ): BridgeSettings {
+  const parsed = new Map(networks.map(({ id, options }) => [id, parseNetworkOptions(options)]))
   const pairs = BRIDGE_SETTINGS.flatMap((setting) => {
-    const value = agreed(bridge, networks, setting, ({ options }) => parseNetworkOptions(options)[setting])
+    const value = agreed(bridge, networks, setting, ({ id }) => parsed.get(id)?.[setting])
     return value === undefined ? [] : [[setting, value] as const]
   })
   const [first] = pairs

@@ -90,7 +90,7 @@ export function desiredGateway(
 /**
  * What the host's packet filter shall do for a network; `undefined` on flat networks, whose frames it never sees. Pure.
  *
- * @param endpoints those of this network; others are left out.
+ * @param endpoints those of this network.
  */
 export function desiredFilter(
   network: NetworkRecord,
@@ -108,9 +108,7 @@ export function desiredFilter(
     masquerade: mode === 'nat',
     internal: network.internal,
     interContainer: icc,
-    published: endpoints
-      .filter(({ networkId }) => networkId === network.id)
-      .flatMap((endpoint) => redirectedPorts(endpoint)),
+    published: endpoints.flatMap(redirectedPorts),
   }
 }
 

@@ -82,7 +82,7 @@ export class OvsNetworkDriver implements NetworkDriver {
     const record = this.records.network(id)
     if (record === undefined) return
     // Docker has forgotten them already, or it would not delete their network.
-    const orphans = this.records.endpoints().filter(({ networkId }) => networkId === id)
+    const orphans = this.records.endpointsOf(id)
     for (const orphan of orphans) await this.withdrawEndpoint(orphan.id, signal)
     await this.applier.withdrawNetwork(record, signal)
     this.log.info('network deleted', {

@@ -96,12 +96,14 @@ export function movedChange(link: string, record: MovedRecord | undefined): Reco
 }
 
 /**
- * The records as the switch's replica shows them at the moment of each call. Parsing is remembered by text, because one
- * look at the host reads every record many times.
+ * The records as the switch's replica shows them at the moment of each call. Parsing is remembered by text and lists by
+ * the whole store, because one look at the host reads every record many times.
  */
 export class Records {
   private readonly parsed = new Map<string, Parsed>()
+  private listed: Listed | undefined
 
+  /** @param texts gives the same map for as long as nothing in it changed, and never changes one that it gave. */
   constructor(private readonly texts: () => RecordTexts) {}
 
   network(id: string): NetworkRecord | undefined {
@@ -113,11 +115,19 @@ export class Records {
   }
 
   networks(): readonly NetworkRecord[] {
-    return this.all(NETWORK_PREFIX) as readonly NetworkRecord[]
+    return this.lists().networks
   }
 
   endpoints(): readonly EndpointRecord[] {
-    return this.all(ENDPOINT_PREFIX) as readonly EndpointRecord[]
+    return this.lists().endpoints
+  }
+
+  networksOn(bridge: string): readonly NetworkRecord[] {
+    return this.lists().networksByBridge.get(bridge) ?? []
+  }
+
+  endpointsOf(networkId: string): readonly EndpointRecord[] {
+    return this.lists().endpointsByNetwork.get(networkId) ?? []
   }
 
   moved(link: string): MovedRecord | undefined {
@@ -133,10 +143,22 @@ export class Records {
     )
   }
 
-  private all(prefix: string): readonly unknown[] {
+  private lists(): Listed {
     const texts = this.texts()
+    if (this.listed?.texts === texts) return this.listed
     for (const key of this.parsed.keys()) if (!texts.has(key)) this.parsed.delete(key)
-    return [...texts.keys()].filter((key) => key.startsWith(prefix)).map((key) => this.find(key))
+    const all = (prefix: string): readonly unknown[] =>
+      [...texts.keys()].filter((key) => key.startsWith(prefix)).map((key) => this.find(key))
+    const networks = all(NETWORK_PREFIX) as readonly NetworkRecord[]
+    const endpoints = all(ENDPOINT_PREFIX) as readonly EndpointRecord[]
+    this.listed = {
+      texts,
+      networks,
+      endpoints,
+      networksByBridge: groupBy(networks, ({ bridge }) => bridge),
+      endpointsByNetwork: groupBy(endpoints, ({ networkId }) => networkId),
+    }
+    return this.listed
   }
 
   // Records are only ever written by this module, so their text is trusted to have the shape of their key.
@@ -154,4 +176,22 @@ export class Records {
 interface Parsed {
   readonly text: string
   readonly record: unknown
+}
+
+interface Listed {
+  readonly texts: RecordTexts
+  readonly networks: readonly NetworkRecord[]
+  readonly endpoints: readonly EndpointRecord[]
+  readonly networksByBridge: ReadonlyMap<string, readonly NetworkRecord[]>
+  readonly endpointsByNetwork: ReadonlyMap<string, readonly EndpointRecord[]>
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const group = groups.get(keyOf(item))
+    if (group === undefined) groups.set(keyOf(item), [item])
+    else group.push(item)
+  }
+  return groups
 }

@@ -133,7 +133,7 @@ export class Routing {
   }
 
   private filterOf(network: NetworkRecord): FilteredNetwork | undefined {
-    return desiredFilter(network, this.records.endpoints())
+    return desiredFilter(network, this.records.endpointsOf(network.id))
   }
 
   private async ensureForwarding(networks: readonly NetworkRecord[], signal: AbortSignal): Promise<void> {

@@ -12,6 +12,7 @@ const operations = Number(process.env['CHAOS_OPERATIONS'] ?? 300)
 const CLIENTS = 4
 const OPERATIONS_A_ROUND = 30
 const FAULTS_A_ROUND = 3
+const ROUNDS_A_WORD = 20
 /** An endpoint that joined and whose link nobody took is given up after 60 s; a round may have just begun. */
 const SETTLED_WITHIN_MS = 75_000
 
@@ -78,6 +79,8 @@ describe(`${operations} operations and faults at random, seed ${seed}`, () => {
           ),
         )
       }
+      if ((done / OPERATIONS_A_ROUND) % ROUNDS_A_WORD === ROUNDS_A_WORD - 1)
+        process.stderr.write(`chaos: ${done + OPERATIONS_A_ROUND} of ${operations} operations\n`)
     }
     await world.decide()
     expect(await whatIsWrong(world)).toEqual([])

@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:net'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -14,6 +15,14 @@ import { Connection } from './connection'
 import { Engine } from './engine'
 
 const repository = resolve(__dirname, '../..')
+
+/** What Node is started with in the plugin, before the program. */
+async function nodeFlags(): Promise<readonly string[]> {
+  const script = await readFile(join(repository, 'plugin/service/driver/run'), 'utf8')
+  const [, flags] = /^node (.*) \S+$/m.exec(script) ?? []
+  if (flags === undefined) throw new Error('the driver is started by another command than this knows')
+  return flags.split(' ')
+}
 
 /** The driver as it ships, in a process of its own. */
 export interface Plugin {
@@ -146,7 +155,8 @@ async function listenAsDocker(path: string): Promise<{ server: Server; connectio
 async function spawnPlugin(dir: string, netns: Netns, ovs: Ovs, socketPath: string): Promise<Plugin> {
   // `ip netns exec` has made a mount namespace already, so this /run is the plugin's own.
   const script = 'mount -t tmpfs none /run && ln -s "$0" /run/docker.sock && exec "$@"'
-  const command = ['sh', '-c', script, join(dir, 'docker.sock'), process.execPath, join(dir, 'dist/main.cjs')]
+  const node = [process.execPath, ...(await nodeFlags()), join(dir, 'dist/main.cjs')]
+  const command = ['sh', '-c', script, join(dir, 'docker.sock'), ...node]
   const inNamespace = ['ip', 'netns', 'exec', netns.name]
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inNamespace, ...command], {
     env: {

@@ -14,33 +14,55 @@ const OUR_KEY = /^(ovs\.|net\.gopher\.ovs\.)/
  * key, value and what is allowed.
  */
 export function parseNetworkOptions(options: Readonly<Record<string, string>>): NetworkOptions {
-  const values = { mode: 'flat', gateway: 'auto', icc: true, ...read(options, NETWORK_SPECS) } as const
+  const values = { mode: 'flat', gateway: 'auto', icc: true, ...read(options, NETWORK_OPTIONS) } as const
   checkNetworkCombination(values)
   return Object.freeze(values)
 }
 
 /** Parses an endpoint's driver options, as {@link parseNetworkOptions} does a network's. */
 export function parseEndpointOptions(options: Readonly<Record<string, string>>): EndpointOptions {
-  const values = read(options, ENDPOINT_SPECS)
+  const values = read(options, ENDPOINT_OPTIONS)
   checkPortCombination(values)
   return Object.freeze(values)
 }
 
-function read<S extends Specs>(options: Readonly<Record<string, string>>, specs: S): Values<S> {
-  refuseUnknown(options, Object.values(specs))
-  const values = Object.entries(specs).flatMap(([name, spec]) => {
-    const value = readOne(options, spec)
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  return Object.fromEntries(values) as Values<S>
+interface OptionTable<S extends Specs> {
+  readonly specs: S
+  /** By every key that users may type, aliases too. */
+  readonly names: ReadonlyMap<string, keyof S & string>
 }
 
-function readOne<T>(options: Readonly<Record<string, string>>, spec: OptionSpec<T>): T | undefined {
-  const given = [spec.key, ...spec.aliases].filter((key) => options[key] !== undefined)
-  const key = given[0]
-  if (key === undefined) return undefined
+const NETWORK_OPTIONS = tableOf(NETWORK_SPECS)
+const ENDPOINT_OPTIONS = tableOf(ENDPOINT_SPECS)
+
+function tableOf<S extends Specs>(specs: S): OptionTable<S> {
+  const keys = Object.entries(specs).flatMap(([name, { key, aliases }]) =>
+    [key, ...aliases].map((typed) => [typed, name] as const),
+  )
+  return { specs, names: new Map(keys) }
+}
+
+/** Costs as much as there is given: it is asked for every network and endpoint in each round. */
+function read<S extends Specs>(
+  options: Readonly<Record<string, string>>,
+  { specs, names }: OptionTable<S>,
+): Values<S> {
+  const given = new Map<string, OptionSpec<unknown>>()
+  for (const key of Object.keys(options)) {
+    const name = names.get(key)
+    const spec = name === undefined ? undefined : specs[name]
+    if (name !== undefined && spec !== undefined) given.set(name, spec)
+    else if (OUR_KEY.test(key)) throw unknownOption(key, Object.values(specs))
+  }
+  return Object.fromEntries([...given].map(([name, spec]) => [name, readOne(options, spec)])) as Values<S>
+}
+
+function readOne<T>(options: Readonly<Record<string, string>>, spec: OptionSpec<T>): T {
+  const [key = spec.key, ...others] = [spec.key, ...spec.aliases].filter(
+    (name) => options[name] !== undefined,
+  )
   const text = options[key] ?? ''
-  for (const other of given.slice(1)) {
+  for (const other of others) {
     if (options[other] !== text) {
       throw DriverError.of('OPTION_CONFLICT', [key, text, other, options[other] ?? ''])
     }
@@ -48,6 +70,15 @@ function readOne<T>(options: Readonly<Record<string, string>>, spec: OptionSpec<
   const value = spec.parse(text)
   if (value === undefined) throw DriverError.of('OPTION_INVALID', [key, text, spec.allowed])
   return value
+}
+
+function unknownOption(unknown: string, specs: readonly OptionSpec<unknown>[]): DriverError {
+  const near = specs
+    .map(({ key }) => ({ key, edits: distance(unknown, key) }))
+    .sort((a, b) => a.edits - b.edits)
+    .find(({ edits }) => edits <= 3)
+  const keys = specs.map(({ key }) => key)
+  return DriverError.of('OPTION_UNKNOWN', [unknown, near?.key, keys])
 }
 
 function distance(a: string, b: string): number {
@@ -61,20 +92,4 @@ function distance(a: string, b: string): number {
     previous = current
   }
   return previous[b.length] ?? 0
-}
-
-function refuseUnknown(
-  options: Readonly<Record<string, string>>,
-  specs: readonly OptionSpec<unknown>[],
-): void {
-  const isKnown = (key: string): boolean =>
-    specs.some((spec) => spec.key === key || spec.aliases.includes(key))
-  const unknown = Object.keys(options).find((key) => OUR_KEY.test(key) && !isKnown(key))
-  if (unknown === undefined) return
-  const near = specs
-    .map(({ key }) => ({ key, edits: distance(unknown, key) }))
-    .sort((a, b) => a.edits - b.edits)
-    .find(({ edits }) => edits <= 3)
-  const keys = specs.map(({ key }) => key)
-  throw DriverError.of('OPTION_UNKNOWN', [unknown, near?.key, keys])
 }
