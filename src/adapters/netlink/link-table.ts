@@ -1,3 +1,4 @@
+import { Batcher } from './batcher'
 import type { LinkRow, LinkSettings, NewLink } from './link-messages'
 import {
   creationRequests,
@@ -15,8 +16,7 @@ const LIST_ATTEMPTS = 3
 
 /** The kernel's table of links, over rtnetlink: no process is spawned, which would take longer than the work. */
 export class LinkTable {
-  private readonly doomed: Doomed[] = []
-  private isDeleting = false
+  private readonly doomed = new Batcher<number, undefined>((indexes) => this.deleteTogether(indexes))
 
   constructor(
     private readonly socket: NetlinkSocket,
@@ -72,38 +72,12 @@ export class LinkTable {
    */
   remove(index: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const removed = new Promise<void>((done, failed) => {
-      this.doomed.push({ index, done, failed })
-    })
-    void this.deleteDoomed()
-    return unlessAborted(removed, signal)
+    return unlessAborted(this.doomed.run(index), signal)
   }
 
-  private async deleteDoomed(): Promise<void> {
-    if (this.isDeleting) return
-    this.isDeleting = true
-    // Whoever else asks in this turn of the event loop joins in.
-    await Promise.resolve()
-    while (this.doomed.length > 0) {
-      const batch = this.doomed.splice(0)
-      try {
-        await this.deleteTogether(batch.map(({ index }) => index))
-        for (const { done } of batch) done()
-      } catch (error) {
-        for (const { failed } of batch) failed(error)
-      }
-    }
-    this.isDeleting = false
-  }
-
-  private async deleteTogether(indexes: readonly number[]): Promise<void> {
+  private async deleteTogether(indexes: readonly number[]): Promise<readonly undefined[]> {
     const answers = await this.deletions.exchange(deletionRequests(indexes), new AbortController().signal)
     throwRefusal(answers.filter(({ error }) => error?.code !== 'ENODEV'))
+    return indexes.map(() => undefined)
   }
-}
-
-interface Doomed {
-  readonly index: number
-  readonly done: () => void
-  readonly failed: (error: unknown) => void
 }

@@ -3,6 +3,7 @@ import { getSystemErrorName } from 'node:util'
 import type { KoffiFunc } from 'koffi'
 import koffi from 'koffi'
 import type { NetlinkRequest } from './messages'
+import { Batcher } from './batcher'
 import { decodeMessages, encodeMessage, NLM } from './messages'
 
 /** Families of netlink (linux/netlink.h). */
@@ -41,7 +42,8 @@ export interface NetlinkAnswer {
 export interface NetlinkSocket {
   /**
    * Sends requests in one datagram. The kernel carries them out in order, each whatever became of those before; a
-   * netfilter batch all or nothing. Exchanges of one socket follow each other.
+   * netfilter batch all or nothing. Exchanges of one socket follow each other; those of the route family that wait at the
+   * same moment share a datagram, for the way to the kernel and back takes longer than most of what it is asked.
    *
    * @returns one answer for each request that asked for one (`NLM.ACK`, `NLM.DUMP`), in order.
    * @throws whatever `signal.reason` is; what the kernel was asked for then may still happen, but before anything that is
@@ -60,7 +62,7 @@ export function openNetlinkSocket(family: keyof typeof PROTOCOLS): NetlinkSocket
   for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK]) {
     libc.setsockopt(descriptor, SOL_NETLINK, option, Buffer.from([1, 0, 0, 0]), 4)
   }
-  return new SystemNetlinkSocket(libc, descriptor)
+  return new SystemNetlinkSocket(libc, descriptor, family === 'route' ? mayShareDatagram : () => false)
 }
 
 interface Libc {
@@ -97,42 +99,65 @@ function loadLibc(): Libc {
   }
 }
 
+interface Exchange {
+  readonly requests: readonly NetlinkRequest[]
+  readonly signal: AbortSignal
+}
+
+/** Answers that nobody takes meanwhile must fit the socket's buffer of 208 KiB; one about a link occupies about 4. */
+const REQUESTS_AT_ONCE = 32
+
+/** The kernel refuses a dump while another one of the same socket is under way. */
+function mayShareDatagram(batch: readonly Exchange[], next: Exchange): boolean {
+  const requests = [...batch, next].flatMap((exchange) => exchange.requests)
+  return requests.length <= REQUESTS_AT_ONCE && requests.every(({ flags }) => (flags & NLM.DUMP) !== NLM.DUMP)
+}
+
 class SystemNetlinkSocket implements NetlinkSocket {
   private readonly buffer = Buffer.alloc(RECEIVE_BYTES)
+  private readonly exchanges: Batcher<Exchange, readonly NetlinkAnswer[]>
   private sequence = 0
-  private last: Promise<unknown> = Promise.resolve()
   private closed = false
 
   constructor(
     private readonly libc: Libc,
     private readonly descriptor: number,
-  ) {}
+    mayJoin: (batch: readonly Exchange[], next: Exchange) => boolean,
+  ) {
+    this.exchanges = new Batcher((batch) => this.converseFor(batch), mayJoin)
+  }
 
-  exchange(requests: readonly NetlinkRequest[], signal: AbortSignal): Promise<readonly NetlinkAnswer[]> {
-    const turn = this.last.then(() => {
-      signal.throwIfAborted()
-      return this.converse(requests)
-    })
-    this.last = turn.catch(() => undefined)
-    return unlessAborted(turn, signal)
+  async exchange(
+    requests: readonly NetlinkRequest[],
+    signal: AbortSignal,
+  ): Promise<readonly NetlinkAnswer[]> {
+    signal.throwIfAborted()
+    return unlessAborted(this.exchanges.run({ requests, signal }), signal)
   }
 
   close(): void {
     this.closed = true
-    void this.last.then(() => this.libc.close(this.descriptor))
+    const ended = this.exchanges.run({ requests: [], signal: new AbortController().signal })
+    void ended.catch(() => undefined).then(() => this.libc.close(this.descriptor))
+  }
+
+  private async converseFor(batch: readonly Exchange[]): Promise<readonly (readonly NetlinkAnswer[])[]> {
+    // Nobody waits any more for one that was aborted.
+    const wanted = batch.map(({ requests, signal }) => (signal.aborted ? [] : requests))
+    const answers = (await this.converse(wanted.flat())).values()
+    return wanted.map((requests) => requests.filter(isAnswered).flatMap(() => answers.next().value ?? []))
   }
 
   private async converse(requests: readonly NetlinkRequest[]): Promise<readonly NetlinkAnswer[]> {
     if (this.closed) throw new Error('the netlink socket is closed')
+    if (requests.length === 0) return []
     const first = this.sequence + 1
     const datagram = Buffer.concat(requests.map((request) => encodeMessage(request, ++this.sequence)))
     const sent = await this.libc.send(this.descriptor, datagram)
     if (sent !== datagram.length) throw new Error('the kernel took no netlink message')
     const open = new Map<number, OpenAnswer>()
-    requests.forEach(({ flags }, index) => {
-      if ((flags & (NLM.ACK | NLM.DUMP)) !== 0) {
-        open.set(first + index, { objects: [], interrupted: false })
-      }
+    requests.forEach((request, index) => {
+      if (isAnswered(request)) open.set(first + index, { objects: [], interrupted: false })
     })
     const answers = [...open.values()]
     // All that has been asked for is done by now, and a dump goes on with every part that is taken.
@@ -164,6 +189,8 @@ class SystemNetlinkSocket implements NetlinkSocket {
     }
   }
 }
+
+const isAnswered = ({ flags }: NetlinkRequest): boolean => (flags & (NLM.ACK | NLM.DUMP)) !== 0
 
 interface OpenAnswer extends NetlinkAnswer {
   readonly objects: Buffer[]

@@ -35,6 +35,26 @@ describe('ensureVethPair', () => {
     expect(await ruleset(host)).toBe('')
   })
 
+  it('makes many at once, each whatever becomes of the others', async () => {
+    const links = linksIn(host)
+    const pairs = Array.from({ length: 60 }, (_, n): VethPair => {
+      const id = String(n).padStart(2, '0')
+      const [hostLink, containerLink, owner] = [`ovs-veth0-m${id}`, `ethcm${id}`, `dovesnap:${id}`]
+      return { ...pair, hostLink, containerLink, owner, bypassHostStack: true }
+    })
+    await host.exec('ip', 'tuntap', 'add', 'dev', 'ovs-veth0-m07', 'mode', 'tap')
+    const made = await Promise.allSettled(pairs.map((each) => links.ensureVethPair(each, never)))
+    expect(made.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([7])
+    const listed = await links.list(never)
+    const mended = pairs.filter(({ hostLink }) => listed.get(hostLink)?.bypassesHostStack === true)
+    expect(mended).toHaveLength(59)
+    expect(listed.get('ovs-veth0-m42')).toMatchObject({ owner: 'dovesnap:42', mtu: 1400, up: true })
+
+    await Promise.all(mended.map(({ hostLink, owner }) => links.removeLink(hostLink, owner, never)))
+    expect(await names(host)).toEqual(['lo', 'ovs-veth0-m07'])
+    expect(await ruleset(host)).not.toContain('guard-')
+  })
+
   it('makes a pair whose MTU is too small for IPv6', async () => {
     await linksIn(host).ensureVethPair({ ...pair, mtu: 1200 }, never)
     expect(await show(host, pair.hostLink)).toMatchObject({ mtu: 1200, ifalias: pair.owner })
