@@ -55,7 +55,7 @@ check: node_modules ## Types, lint, format, layers, dead code
 
 .PHONY: test
 test: ## Every lane that CI runs
-	$(AS_ROOT) bash test/run.sh check unit integration protocol chaos e2e
+	$(AS_ROOT) bash test/run.sh check unit integration protocol chaos smoke e2e
 
 .PHONY: test-unit
 test-unit: ## Pure code and properties

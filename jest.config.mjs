@@ -8,12 +8,13 @@ const transform = {
 const lane = (displayName, testMatch, more = {}) => ({
   displayName,
   rootDir: import.meta.dirname,
+  // What is installed, fetched and built is not looked through.
+  roots: ['<rootDir>/src', '<rootDir>/test'],
   testMatch: testMatch.map((pattern) => `<rootDir>/${pattern}`),
   testEnvironment: 'node',
   transform,
   // typebox is published as an ES module only.
   transformIgnorePatterns: ['/node_modules/(?!typebox/)'],
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   ...more,
 })
 
