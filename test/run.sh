@@ -14,39 +14,13 @@ trap 'rm -rf "$results"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-say() { printf '\n== %s\n' "$*"; }
-die() { echo "$*" >&2; exit 1; }
+. test/need.sh
 
 # count <lane> <passed> <failed> <seconds>
 count() {
   passed=$((passed + $2))
   failed=$((failed + $3))
   echo "$1: $2 passed, $3 failed ($4 s)"
-}
-
-# need <command>:<package>... installs the packages whose commands are missing, without starting what they bring.
-need() {
-  local pair missing=()
-  for pair in "$@"; do
-    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || die "please install: ${missing[*]} (Debian's names)"
-  [ "$(id -u)" = 0 ] || die "please install as root: ${missing[*]}"
-  say "installing ${missing[*]}"
-  local policy=/usr/sbin/policy-rc.d own_policy=
-  if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod 755 $policy
-    own_policy=yes
-  fi
-  local status=0
-  {
-    apt-get -q -o DPkg::Lock::Timeout=300 update &&
-      DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
-  } || status=$?
-  [ -z "$own_policy" ] || rm $policy
-  [ $status = 0 ] || die "could not install: ${missing[*]}"
 }
 
 need_root() { [ "$(id -u)" = 0 ] || die "lane $1 makes network namespaces: run it as root"; }
@@ -80,31 +54,27 @@ lane_unit() { run_jest unit unit; }
 
 lane_integration() {
   need_root integration
-  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
+  need_switch
   run_jest integration integration --maxWorkers=2
 }
 
 lane_protocol() {
   need_root protocol
-  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
+  need_switch
   # Each worker starts a switch and drivers of its own, and one case waits a minute and a half.
   run_jest protocol protocol --maxWorkers=2
 }
 
 lane_chaos() {
   need_root chaos
-  need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
+  need_switch
   run_jest chaos chaos
 }
 
 lane_e2e() {
   need_root e2e
-  need mmdebstrap:mmdebstrap unshare:util-linux mount:mount ip:iproute2
-  [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || need /no-keyring:debian-archive-keyring
   local engine engines=${ENGINE:-20.10 26.1 28.5} bundle
-  for engine in ${engines//,/ }; do
-    bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
-  done
+  need_engines "$engines"
   say 'bundle'
   npx --no-install tsup --silent
   bash rootfs-build/bundle.sh | tee "$results/bundle"
@@ -118,9 +88,9 @@ lane_e2e() {
 
 lane_kernel() {
   need_root kernel
-  need mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs unshare:util-linux
   local engine=${ENGINE:-26.1} start=$SECONDS bundle file=$results/kernel.json counts='0 1'
-  bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
+  need_guest
+  need_engines "$engine"
   npx --no-install tsup --silent
   bundle=$(bash rootfs-build/bundle.sh | tee /dev/stderr | sed -n '$s/^bundle: //p')
   local jest="node node_modules/.bin/jest --selectProjects e2e --runInBand --testPathPatterns '${F:-}' ${T:+-t '$T'}"

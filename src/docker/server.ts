@@ -41,6 +41,15 @@ export interface Server {
   close(): Promise<void>
 }
 
+const AJV_OPTIONS = {
+  coerceTypes: false,
+  removeAdditional: false,
+  useDefaults: false,
+  // The schemas are this program's own: to check them at every start would take a fifth of it.
+  meta: false,
+  validateSchema: false,
+} as const
+
 /** Serves `driver` by the rules of Docker's plugin transport; nothing listens yet. */
 export function createServer({ driver, operator, log, deadlinesMs = DEADLINES_MS }: ServerOptions): Server {
   const app = fastify({
@@ -50,7 +59,7 @@ export function createServer({ driver, operator, log, deadlinesMs = DEADLINES_MS
     // Engines send an empty Host, their own, or (other callers) none. A connection that the engine opened in reserve
     // may wait for its first request for ever: Node's limit for headers follows from the one for requests.
     http: { requireHostHeader: false, requestTimeout: 0 },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    ajv: { customOptions: AJV_OPTIONS },
     schemaErrorFormatter: ([first]) => new Error(`body${first?.instancePath ?? ''} ${first?.message ?? ''}`),
     frameworkErrors: (error, request, reply) => {
       fail(log, error, request, reply)

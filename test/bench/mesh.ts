@@ -2,7 +2,7 @@ import type { TestHost } from '../e2e/host/host'
 import { pluginName, startHost } from '../e2e/host/host'
 import type { Wire } from '../e2e/host/join'
 import { joinHosts } from '../e2e/host/join'
-import { throughput } from '../fixtures/stream'
+import { tcpRate } from './iperf'
 import type { Enter } from '../fixtures/helper'
 import type { Samples } from './measure'
 
@@ -55,7 +55,7 @@ export async function mesh(bundle: string): Promise<readonly Samples[]> {
       ] as const) {
         const [from, to] = await Promise.all([a, b].map((host) => enter(host, path)))
         if (from === undefined || to === undefined) throw new Error('no containers')
-        const rate = await throughput(from, to, `${path.prefix}.2.10`)
+        const rate = await tcpRate(from, to, `${path.prefix}.2.10`)
         if (round > 0) samples[name].push(rate)
       }
     }

@@ -6,6 +6,7 @@
 #   run.sh report    the documents again, from the files of results
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. test/need.sh
 
 build() { npx --no-install tsup "test/bench/$1.ts" --no-config --format cjs --platform node --target node20 --out-dir .cache/bench --silent; }
 report() {
@@ -18,15 +19,19 @@ if [ "${1:-}" = report ]; then
   report
   exit
 fi
-[ "$(id -u)" = 0 ] || { echo 'the benchmark makes network namespaces: run it as root' >&2; exit 1; }
+[ "$(id -u)" = 0 ] || die 'the benchmark makes network namespaces: run it as root'
 make --silent build
 build main
 bundle=$(bash rootfs-build/bundle.sh | tee /dev/stderr | sed -n '$s/^bundle: //p')
 if [ "${1:-}" = kernel ]; then
   engine=${ENGINE:-28.5}
-  bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
+  need_guest
+  need_engines "$engine"
   bash test/kernel/run.sh bench/kernel.json "$bundle" "$engine" 'node .cache/bench/main.cjs /tmp/results.json /lane/bundle traffic'
 else
+  need_switch
+  need iperf3:iperf3
+  need_engines "${ENGINE:-20.10 26.1 28.5}"
   # A network of its own: published ports are bound in it. A mount namespace, so that what `ip netns` mounts goes with it.
   unshare --net --mount bash -c 'mount --make-rprivate / && ip link set lo up && exec node .cache/bench/main.cjs bench/results.json "$0"' "$(realpath "$bundle")"
 fi

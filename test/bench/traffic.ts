@@ -4,9 +4,10 @@ import { pluginName, startHost } from '../e2e/host/host'
 import type { Outside } from '../e2e/outside'
 import { addOutside, enterContainer, OUTSIDE4 } from '../e2e/outside'
 import type { Enter } from '../fixtures/helper'
-import { datagramRate, roundTrip, throughput } from '../fixtures/stream'
+import { datagramRate, roundTrip } from '../fixtures/stream'
 import type { DriverName } from './api'
 import { createNetwork, DRIVER_NAMES, networkOf, PREFIXES } from './api'
+import { tcpRate } from './iperf'
 import type { Reading, Samples } from './measure'
 import { interleaveReadings } from './measure'
 
@@ -44,7 +45,7 @@ export async function traffic(bundle: string, release: Engine): Promise<readonly
       read: (ends: Ends) => Promise<number>,
     ): Readonly<Record<string, Reading>> =>
       Object.fromEntries([...paths].map(([driver, ends]) => [`${name}_${driver}`, () => read(ends)]))
-    const tcp = ({ from, to, address }: Ends): Promise<number> => throughput(from, to, address)
+    const tcp = ({ from, to, address }: Ends): Promise<number> => tcpRate(from, to, address)
     const udp = ({ from, to, address }: Ends): Promise<number> => datagramRate(from, to, address)
     const latency = ({ from, to, address }: Ends): Promise<number> => roundTrip(from, to, address)
     return [

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 cache=$1
-packages=linux-image-amd64,initramfs-tools,kmod,nodejs,util-linux,mount,iproute2,ethtool,procps,busybox-static,conntrack,nftables,iptables
+packages=linux-image-amd64,initramfs-tools,kmod,nodejs,util-linux,mount,iproute2,ethtool,procps,busybox-static,conntrack,nftables,iptables,iperf3
 
 say() { echo "kernel guest: $*" >&2; }
 

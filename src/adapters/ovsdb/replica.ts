@@ -121,7 +121,9 @@ export class ReplicaStore implements Replica {
       for (const [uuid, update] of rows) {
         const before = this.rows(table).get(uuid)
         const after = applyRowUpdate(before, update, types)
-        const unchanged = before !== undefined && after !== undefined && equalRows(before, after)
+        // Only a whole row may say nothing new; to compare one that was modified would cost as much as all that it holds.
+        const unchanged =
+          update.kind === 'set' && before !== undefined && after !== undefined && equalRows(before, after)
         if (unchanged || before === after) continue
         changes.push({ table, uuid, ...(before && { before }), ...(after && { after }) })
       }

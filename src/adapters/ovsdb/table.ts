@@ -1,5 +1,5 @@
 import type { TableMonitor, TableRow } from './api'
-import { isMap, isSet } from './updates'
+import { isMap, isSet, symmetricDifference } from './updates'
 import type { StoredAtom, StoredRow, StoredValue } from './values'
 
 /** One table of the replica: its rows by uuid, and by the indexes that its monitor declares. */
@@ -51,9 +51,10 @@ class Index {
   update(uuid: string, before: StoredRow | undefined, after: StoredRow | undefined): void {
     const [old, present] = [before?.[this.#column], after?.[this.#column]]
     if (old === present) return
-    const [gone, come] = [new Set(this.#valuesOf(old)), new Set(this.#valuesOf(present))]
-    for (const value of gone) if (!come.has(value)) this.#remove(uuid, value)
-    for (const value of come) if (!gone.has(value)) this.#add(uuid, value)
+    for (const value of symmetricDifference(this.#valuesOf(old), this.#valuesOf(present))) {
+      if (this.#uuids.get(value)?.has(uuid) === true) this.#remove(uuid, value)
+      else this.#add(uuid, value)
+    }
   }
 
   #add(uuid: string, value: StoredAtom): void {

@@ -105,7 +105,8 @@ function applyDifference(old: StoredValue, difference: StoredValue, type: Column
   throw new ProtocolError('the server sent a difference of another shape than its column')
 }
 
-function symmetricDifference(
+/** What is in one of the two and not in both. */
+export function symmetricDifference(
   old: readonly StoredAtom[],
   difference: readonly StoredAtom[],
 ): readonly StoredAtom[] {
@@ -142,7 +143,6 @@ export function equalRows(a: StoredRow, b: StoredRow): boolean {
 }
 
 function equalValues(a: StoredValue, b: StoredValue): boolean {
-  // A row that an update made has its untouched columns from the row before, and some are large.
   if (a === b) return true
   if (isSet(a)) return isSet(b) && symmetricDifference(a, b).length === 0
   if (isMap(a))
