@@ -1,4 +1,4 @@
-import { onEveryEngine } from './scene'
+import { furnishWithPlugin, onHost } from './scene'
 import { addressing } from './suites/addressing'
 import { badInput } from './suites/bad-input'
 import { connectivity } from './suites/connectivity'
@@ -9,7 +9,7 @@ import { privileges } from './suites/privileges'
 import { publishing } from './suites/publishing'
 import { routing } from './suites/routing'
 
-onEveryEngine('engine', (host) => {
+onHost({ title: 'engine %s', name: 'engine', seconds: 60, furnish: furnishWithPlugin }, (host) => {
   connectivity(host)
   addressing(host)
   lifecycle(host)

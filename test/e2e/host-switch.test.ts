@@ -1,11 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually } from './host/command'
-import { chosenEngines } from './host/engines'
-import { pluginName, startHost, type TestHost } from './host/host'
-import type { Snapshot } from './host/snapshot'
+import { pluginName, type TestHost } from './host/host'
 import {
-  clear,
   createNetwork,
   expectReach,
   startContainer,
@@ -15,43 +12,23 @@ import {
   whilePinging,
 } from './lab'
 import { startSwitch } from './own-switch'
+import { bundle, onHost, useOnce } from './scene'
 
-const bundle = process.env['BUNDLE'] ?? ''
 const settings = ['ovs.source=/run']
 
-jest.setTimeout(120_000)
+const scene = {
+  title: "engine %s with the host's own Open vSwitch",
+  name: 'own-switch',
+  hasSwitch: true,
+  seconds: 120,
+  async furnish(host: TestHost) {
+    await startSwitch(host)
+    await host.installPlugin(bundle, { settings })
+    await useOnce(host)
+  },
+} as const
 
-describe.each(chosenEngines())("engine %s with the host's own Open vSwitch", (engine) => {
-  let running: TestHost | undefined
-  let before: Snapshot
-  const host = (): TestHost => {
-    if (running === undefined) throw new Error(`no host with engine ${engine}`)
-    return running
-  }
-
-  beforeAll(async () => {
-    running = await startHost({ engine, name: `own-switch-${engine.replace('.', '-')}`, hasSwitch: true })
-    await running.importBusybox()
-    await startSwitch(running)
-    await running.installPlugin(bundle, { settings })
-    await createNetwork(running, 'first', '-o', 'ovs.bridge.mode=nat')
-    await running.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
-    await running.docker('network', 'rm', 'first')
-  })
-
-  beforeEach(async () => {
-    before = await host().snapshot()
-  })
-
-  afterEach(async () => {
-    await clear(host())
-    await host().expectUnchanged(before)
-  })
-
-  afterAll(async () => {
-    await running?.stop()
-  })
-
+onHost(scene, (host) => {
   it('uses it, and starts none of its own', async () => {
     await startPair(host())
     expect((await host().sh('ovs-vsctl list-br')).stdout).toMatch(/^ovsbr-\w{5}\n$/)

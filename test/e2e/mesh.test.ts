@@ -1,70 +1,38 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listen, send } from '../fixtures/datagrams'
-import { eventually, slowness } from './host/command'
-import { chosenEngines } from './host/engines'
-import { pluginName, startHost, type TestHost } from './host/host'
-import type { Snapshot } from './host/snapshot'
-import {
-  asOptions,
-  clear,
-  createNetwork,
-  expectReach,
-  inside,
-  linkFile,
-  reaches,
-  startContainer,
-} from './lab'
+import { eventually } from './host/command'
+import { pluginName, type TestHost } from './host/host'
+import { asOptions, createNetwork, expectReach, inside, linkFile, reaches, startContainer } from './lab'
 import { enterContainer } from './outside'
 import type { Wire } from './host/join'
 import { joinHosts } from './host/join'
+import type { Scene } from './scene'
+import { bundle, onHosts, useOnce } from './scene'
 
-const bundle = process.env['BUNDLE'] ?? ''
+let wire: Wire
 
-jest.setTimeout(120_000 * slowness)
-
-describe.each(chosenEngines())('three hosts with engine %s', (engine) => {
-  let hosts: readonly TestHost[] = []
-  let wire: Wire
-  let before: readonly Snapshot[]
-
-  beforeAll(async () => {
-    const names = ['a', 'b', 'c'].map((letter) => `mesh-${letter}-${engine.replace('.', '-')}`)
-    for (const name of names) {
-      const host = await startHost({ engine, name })
-      hosts = [...hosts, host]
-      await host.importBusybox()
+const scene: Scene = {
+  title: 'three hosts with engine %s',
+  names: ['mesh-a', 'mesh-b', 'mesh-c'],
+  seconds: 120,
+  async furnish(hosts) {
+    for (const host of hosts) {
       await host.installPlugin(bundle)
       await host.waitForSwitch(pluginName)
     }
     wire = await joinHosts(hosts)
-    for (const host of hosts) {
-      await createNetwork(host, 'first')
-      await host.docker('network', 'rm', 'first')
-    }
-  }, 300_000 * slowness)
+    for (const host of hosts) await useOnce(host)
+    return () => wire.dispose()
+  },
+}
 
-  beforeEach(async () => {
-    before = await Promise.all(hosts.map((host) => host.snapshot()))
-  })
-
-  afterEach(async () => {
-    for (const [index, host] of hosts.entries()) {
-      await clear(host)
-      await host.expectUnchanged(before[index] ?? [])
-    }
-  })
-
-  afterAll(async () => {
-    for (const host of hosts) await host.stop()
-    await wire.dispose()
-  })
-
+onHosts(scene, (hosts) => {
   const peersOf = (index: number): string => wire.addresses.filter((_, other) => other !== index).join(',')
 
   /** The network of one of the hosts, with a container that has the host's number in its address. */
   async function join(index: number, peers: string, ...options: readonly string[]): Promise<string> {
-    const host = hosts[index]
+    const host = hosts()[index]
     if (host === undefined) throw new Error(`no host ${index}`)
     const range = ['--subnet', '10.98.0.0/16', '--ip-range', `10.98.${index + 1}.0/24`]
     const mesh = asOptions('ovs.bridge.tunnel=vxlan', 'ovs.bridge.vni=7', `ovs.bridge.peers=${peers}`)
@@ -78,8 +46,8 @@ describe.each(chosenEngines())('three hosts with engine %s', (engine) => {
   }
 
   it('are one network over VXLAN, whose MTU leaves room for the tunnel', async () => {
-    for (const index of hosts.keys()) await join(index, peersOf(index))
-    const [a] = hosts
+    for (const index of hosts().keys()) await join(index, peersOf(index))
+    const [a] = hosts()
     if (a === undefined) return
     await expectReach(a, 'web', '10.98.2.10')
     await expectReach(a, 'web', '10.98.3.10')
@@ -88,12 +56,12 @@ describe.each(chosenEngines())('three hosts with engine %s', (engine) => {
     const ping = await inside(a, 'web', 'ping', '-c', '3', '-W', '3', '-s', '1422', '10.98.2.10')
     expect(ping).toContain('0% packet loss')
     expect(await fragments(a)).toBe(unbroken)
-    for (const host of hosts) expect(await host.differences()).toBe('')
+    for (const host of hosts()) expect(await host.differences()).toBe('')
   })
 
   it('have one broadcast arrive exactly once at each', async () => {
-    for (const index of hosts.keys()) await join(index, peersOf(index))
-    const [a, b, c] = hosts
+    for (const index of hosts().keys()) await join(index, peersOf(index))
+    const [a, b, c] = hosts()
     if (a === undefined || b === undefined || c === undefined) return
     await expectReach(a, 'web', '10.98.2.10')
     await expectReach(b, 'web', '10.98.3.10')
@@ -113,14 +81,14 @@ describe.each(chosenEngines())('three hosts with engine %s', (engine) => {
   })
 
   it('take in one more, which comes later', async () => {
-    const [a, b, c] = hosts
+    const [a, b, c] = hosts()
     if (a === undefined || b === undefined || c === undefined) return
     const [first = '', second = ''] = wire.addresses
     // Of the last one nobody knows yet, nor it of them.
     const ids = [await join(0, second), await join(1, first), await join(2, '192.0.2.99')]
     await expectReach(a, 'web', '10.98.2.10')
     expect(await reaches(b, 'web', '10.98.3.10')).toBe(false)
-    for (const [index, host] of hosts.entries()) {
+    for (const [index, host] of hosts().entries()) {
       const id = (ids[index] ?? '').slice(0, 12)
       await host.ovsOf(pluginName, 'dovesnap-peers', id, ...peersOf(index).split(','))
     }
@@ -129,7 +97,7 @@ describe.each(chosenEngines())('three hosts with engine %s', (engine) => {
   })
 
   it('meet over IPv6, in a VLAN of a shared bridge, and in no other', async () => {
-    const [a, b] = hosts
+    const [a, b] = hosts()
     if (a === undefined || b === undefined) return
     const options = asOptions('ovs.bridge.name=shared', 'ovs.bridge.vlan=5', 'ovs.bridge.tunnel_port=4790')
     await join(0, '2001:db8::2', ...options)

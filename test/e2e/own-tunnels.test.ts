@@ -1,57 +1,34 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { slowness } from './host/command'
-import { chosenEngines } from './host/engines'
-import { startHost, type TestHost } from './host/host'
-import type { Snapshot } from './host/snapshot'
-import {
-  asOptions,
-  clear,
-  createNetwork,
-  expectReach,
-  inside,
-  startContainer,
-  untilNothingDiffers,
-} from './lab'
+import { afterEach, expect, it } from '@jest/globals'
+import { asOptions, createNetwork, expectReach, inside, startContainer, untilNothingDiffers } from './lab'
 import { startSwitch } from './own-switch'
-import type { Wire } from './host/join'
 import { joinHosts } from './host/join'
-
-const bundle = process.env['BUNDLE'] ?? ''
-
-jest.setTimeout(120_000 * slowness)
+import type { Scene } from './scene'
+import { bundle, onHosts, useOnce } from './scene'
 
 /** Open vSwitch's own tunnels leave the userspace datapath by a bridge that has the underlay's address. */
-describe.each(chosenEngines())('two hosts with engine %s and an Open vSwitch of their own', (engine) => {
-  let hosts: readonly TestHost[] = []
-  let wire: Wire
-  let before: readonly Snapshot[]
-
-  beforeAll(async () => {
-    for (const letter of ['a', 'b']) {
-      const name = `tunnel-${letter}-${engine.replace('.', '-')}`
-      const host = await startHost({ engine, name, hasSwitch: true })
-      hosts = [...hosts, host]
-      await host.importBusybox()
+const scene: Scene = {
+  title: 'two hosts with engine %s and an Open vSwitch of their own',
+  names: ['tunnel-a', 'tunnel-b'],
+  hasSwitch: true,
+  seconds: 120,
+  async furnish(hosts) {
+    for (const host of hosts) {
       await startSwitch(host)
       await host.installPlugin(bundle, { settings: ['ovs.source=/run'] })
     }
-    wire = await joinHosts(hosts)
+    const wire = await joinHosts(hosts)
     for (const host of hosts) {
       // The other end of the cable computes no checksums, and this switch forwards them as they are.
       await host.sh('ethtool -K eth1 tx off >/dev/null; ip route add 203.0.113.0/24 via 192.0.2.254')
-      await createNetwork(host, 'first')
-      await host.docker('network', 'rm', 'first')
+      await useOnce(host)
     }
-  }, 300_000 * slowness)
+    return () => wire.dispose()
+  },
+}
 
-  beforeEach(async () => {
-    before = await Promise.all(hosts.map((host) => host.snapshot()))
-  })
-
+onHosts(scene, (hosts) => {
   afterEach(async () => {
-    for (const [index, host] of hosts.entries()) {
-      await clear(host)
-      await host.expectUnchanged(before[index] ?? [])
+    for (const [index, host] of hosts().entries()) {
       expect((await host.sh('ip -4 -brief address show dev eth1')).stdout).toContain(
         `192.0.2.${index + 1}/24`,
       )
@@ -61,13 +38,8 @@ describe.each(chosenEngines())('two hosts with engine %s and an Open vSwitch of 
     }
   })
 
-  afterAll(async () => {
-    for (const host of hosts) await host.stop()
-    await wire.dispose()
-  })
-
   async function moveAddresses(): Promise<void> {
-    for (const host of hosts) {
+    for (const host of hosts()) {
       const options = asOptions(
         'ovs.bridge.name=under',
         'ovs.bridge.bind_interface=eth1',
@@ -87,7 +59,7 @@ describe.each(chosenEngines())('two hosts with engine %s and an Open vSwitch of 
 
   it('reach each other at addresses that have moved to a bridge, and so do containers on it', async () => {
     await moveAddresses()
-    const [a, b] = hosts
+    const [a, b] = hosts()
     if (a === undefined || b === undefined) return
     await a.sh('busybox ping -c 2 -W 3 192.0.2.2')
     expect((await a.sh('ip route show 203.0.113.0/24')).stdout).toContain('dev under')
@@ -106,13 +78,13 @@ describe.each(chosenEngines())('two hosts with engine %s and an Open vSwitch of 
     ['vxlan', 1450],
   ])('are one network over %s', async (kind, mtu) => {
     await moveAddresses()
-    for (const [index, host] of hosts.entries()) {
+    for (const [index, host] of hosts().entries()) {
       const peer = `192.0.2.${2 - index}`
       const options = asOptions(`ovs.bridge.tunnel=${kind}`, 'ovs.bridge.vni=7', `ovs.bridge.peers=${peer}`)
       await createNetwork(host, 'mesh', '--subnet', '10.98.0.0/16', ...options)
       await startContainer(host, 'web', 'mesh', '--ip', `10.98.${index + 1}.10`)
     }
-    const [a] = hosts
+    const [a] = hosts()
     if (a === undefined) return
     await expectReach(a, 'web', '10.98.2.10')
     const ping = await inside(a, 'web', 'ping', '-c', '3', '-W', '3', '-s', String(mtu - 28), '10.98.2.10')

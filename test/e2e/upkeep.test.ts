@@ -1,9 +1,9 @@
-import { onEveryEngine } from './scene'
+import { bundle, furnishWithPlugin, onHost } from './scene'
 import { plugin } from './suites/plugin'
 import { scale } from './suites/scale'
 import { upkeep } from './suites/upkeep'
 
-onEveryEngine('upkeep', (host, bundle) => {
+onHost({ title: 'engine %s', name: 'upkeep', seconds: 60, furnish: furnishWithPlugin }, (host) => {
   scale(host)
   upkeep(host, bundle)
   plugin(host, bundle)

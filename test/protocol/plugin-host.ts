@@ -190,7 +190,7 @@ async function spawnPlugin(dir: string, netns: Netns, ovs: Ovs, socketPath: stri
       if (child.exitCode !== null || child.signalCode !== null) {
         throw new Error(`the plugin ended: ${output}`, { cause: error })
       }
-      await sleep(20)
+      await sleep(5)
     }
   }
 }
