@@ -92,7 +92,7 @@ lane_kernel() {
   need_guest
   need_engines "$engine"
   npx --no-install tsup --silent
-  bundle=$(bash rootfs-build/bundle.sh | tee /dev/stderr | sed -n '$s/^bundle: //p')
+  bundle=$(bash rootfs-build/bundle.sh | tee >(cat >&2) | sed -n '$s/^bundle: //p')
   local jest="node node_modules/.bin/jest --selectProjects e2e --runInBand --testPathPatterns '${F:-}' ${T:+-t '$T'}"
   jest+=' --reporters=./test/e2e/progress-reporter.mjs --json --outputFile=/tmp/results.json'
   if bash test/kernel/run.sh "$file" "$bundle" "$engine" "$jest"; then counts=$(counts_of "$file"); fi

@@ -22,7 +22,7 @@ fi
 [ "$(id -u)" = 0 ] || die 'the benchmark makes network namespaces: run it as root'
 make --silent build
 build main
-bundle=$(bash rootfs-build/bundle.sh | tee /dev/stderr | sed -n '$s/^bundle: //p')
+bundle=$(bash rootfs-build/bundle.sh | tee >(cat >&2) | sed -n '$s/^bundle: //p')
 if [ "${1:-}" = kernel ]; then
   engine=${ENGINE:-28.5}
   need_guest

@@ -51,7 +51,7 @@ class Index {
   update(uuid: string, before: StoredRow | undefined, after: StoredRow | undefined): void {
     const [old, present] = [before?.[this.#column], after?.[this.#column]]
     if (old === present) return
-    for (const value of symmetricDifference(this.#valuesOf(old), this.#valuesOf(present))) {
+    for (const value of differing(this.#valuesOf(old), this.#valuesOf(present))) {
       if (this.#uuids.get(value)?.has(uuid) === true) this.#remove(uuid, value)
       else this.#add(uuid, value)
     }
@@ -81,4 +81,11 @@ class Index {
     }
     return isSet(value) ? value : [value]
   }
+}
+
+/** What was added comes last, so that most of two versions of a set is at the start of both. */
+function differing(old: readonly StoredAtom[], present: readonly StoredAtom[]): readonly StoredAtom[] {
+  const first = present.findIndex((value, index) => value !== old[index])
+  const same = first === -1 ? present.length : first
+  return symmetricDifference(old.slice(same), present.slice(same))
 }
