@@ -25,7 +25,9 @@ import type { Change } from './committer'
 import { describeOperations } from './describe'
 import { Committer } from './committer'
 import { MONITORED } from './schema'
-import { datapathOf, errorOf, isOwned, openFlowPort, View } from './view'
+import { logEvent } from './log-event'
+import { numberOfOpenPort, refuseBrokenBridge } from './opened'
+import { View } from './view'
 
 /** Below the deadline of Docker's requests, so that the user reads this reason and not a time-out. */
 const PATIENCE_MS = 8_000
@@ -193,10 +195,10 @@ export class OpenVSwitch implements Switch {
       plan: (unique) => [...bridgeOperations(view, bridge, unique), ...recordOperations(view, record)],
       switchWork: 'awaited',
       result: () => {
-        this.refuseBrokenBridge(bridge.name)
+        refuseBrokenBridge(view, bridge.name, this.defaultDatapath)
         const ports = bridge.ports.filter((port) => port.networkId === networkId)
         const interfaces = ports.flatMap((port) => port.interfaces)
-        for (const { name } of interfaces) this.numberOfOpenPort(name)
+        for (const { name } of interfaces) numberOfOpenPort(view, name)
       },
     })
     // A mirror names its port by the row, which is there from now on.
@@ -240,7 +242,7 @@ export class OpenVSwitch implements Switch {
     } catch (error) {
       throw DriverError.of('SWITCH_STALLED', [`open port ${name}`], { cause: error })
     }
-    return this.numberOfOpenPort(name)
+    return numberOfOpenPort(view, name)
   }
 
   unplugPort(name: string, endpointId: string, record: RecordChange, signal: AbortSignal): Promise<void> {
@@ -284,29 +286,6 @@ export class OpenVSwitch implements Switch {
     return AbortSignal.any([signal, this.options.deadline(PATIENCE_MS)])
   }
 
-  private numberOfOpenPort(name: string): number {
-    const link = this.attached().view.interfaceRow(name)?.row
-    const ofport = openFlowPort(link)
-    if (ofport !== undefined) return ofport
-    throw DriverError.of('PORT_FAILED', [name, errorOf(link) ?? 'it has no OpenFlow port number'])
-  }
-
-  /** ovs-vswitchd says what is wrong with a bridge only through the bridge's local interface. */
-  private refuseBrokenBridge(name: string): void {
-    const { view } = this.attached()
-    const bridge = view.bridgeRow(name)?.row
-    if (bridge === undefined || !isOwned(bridge)) return
-    const local = view.interfaceRow(name)?.row
-    if (openFlowPort(local) !== undefined) return
-    const reason = errorOf(local)
-    if (datapathOf(bridge) === 'system') {
-      throw reason === undefined && this.datapath === 'netdev'
-        ? DriverError.of('KERNEL_DATAPATH_MISSING', [name])
-        : DriverError.of('BRIDGE_FAILED', [name, reason ?? 'see the log of ovs-vswitchd'])
-    }
-    throw DriverError.of('TUN_MISSING', [name, reason ?? 'see the log of ovs-vswitchd'])
-  }
-
   private attached(): Attachment {
     if (this.attachment === undefined) throw this.unreachable()
     return this.attachment
@@ -330,30 +309,8 @@ export class OpenVSwitch implements Switch {
   }
 
   private observe(event: OvsdbEvent): void {
-    const { log } = this.options
-    switch (event.event) {
-      case 'disconnected': {
-        const isNews = reasonOf(this.failure) !== event.reason.message
-        this.failure = event.reason
-        log[isNews ? 'warn' : 'debug']('switch unavailable', { reason: event.reason.message })
-        break
-      }
-      case 'transaction': {
-        const { operations, outcome, ms } = event
-        log.debug('transaction', {
-          operations,
-          outcome: outcome instanceof Error ? outcome.message : outcome,
-          ms,
-        })
-        break
-      }
-      case 'listener-failed':
-        log.error('listener failed', { reason: reasonOf(event.error) })
-        break
-      case 'connecting':
-      case 'connected':
-      case 'synchronised':
-        log.debug(event.event, {})
-    }
+    const isNews = event.event === 'disconnected' && reasonOf(this.failure) !== event.reason.message
+    if (event.event === 'disconnected') this.failure = event.reason
+    logEvent(this.options.log, event, isNews)
   }
 }
