@@ -46,6 +46,37 @@ export function uplinks(host: () => TestHost, lan: () => Lan): void {
       }
     })
 
+    it('a container gets its address from a DHCP server of the LAN, which learns its name', async () => {
+      await host().sh(`
+        printf '%s\\n' 'start 192.0.2.200' 'end 192.0.2.210' 'interface eth0' 'opt subnet 255.255.255.0' \\
+          'lease_file /run/dhcp.leases' 'pidfile /run/dhcp.pid' >/run/dhcp.conf
+        : >/run/dhcp.leases
+        ip netns exec untagged busybox udhcpd /run/dhcp.conf`)
+      try {
+        const uplink = asOptions('ovs.bridge.bind_interface=eth2')
+        await createNetwork(host(), 'mynet', '--ipam-driver', 'null', ...uplink)
+        await startContainer(host(), 'client', 'mynet', '--cap-add', 'NET_ADMIN', '--hostname', 'printer')
+        const script = '[ "$1" != bound ] || ifconfig "$interface" "$ip" netmask "$subnet"'
+        await inside(
+          host(),
+          'client',
+          'sh',
+          '-c',
+          `echo '#!/bin/sh' >/tmp/leased && echo '${script}' >>/tmp/leased && chmod +x /tmp/leased &&
+           udhcpc -i eth0 -n -q -x hostname:$(hostname) -s /tmp/leased`,
+        )
+        await expectReach(host(), 'client', lan().untagged)
+        // It writes down what it gave when it ends.
+        await host().sh('kill $(cat /run/dhcp.pid)')
+        await eventually('the server knows whom it gave an address', async () =>
+          (await host().trySh('grep -q printer /run/dhcp.leases')).code === 0 ? true : undefined,
+        )
+        await untilNothingDiffers(host())
+      } finally {
+        await host().trySh('kill $(cat /run/dhcp.pid); rm -f /run/dhcp.*')
+      }
+    })
+
     it('a NIC with an address is refused, and so is one that is not there beside one that is', async () => {
       await host().sh('ip address add 198.51.100.1/24 dev eth2')
       try {
