@@ -1,4 +1,4 @@
-import { DriverError } from '../errors'
+import { DriverError, failureOf } from '../errors'
 import type { Logger } from '../log'
 import type { Clock } from './clock'
 import type { DesiredEndpoint } from './desired'
@@ -289,10 +289,10 @@ export class Applier {
    */
   async withdrawEndpoint(record: EndpointRecord, signal: AbortSignal): Promise<void> {
     const outcomes = [
-      await settled(this.guards.remove(record, signal)),
-      await settled(this.ovs.unplugPort(record.hostLink, record.id, endpointRemoval(record.id), signal)),
-      await settled(this.links.removeLink(record.hostLink, linkOwner(record.id), signal)),
-      await settled(this.publisher.withdraw(record, signal)),
+      await failureOf(this.guards.remove(record, signal)),
+      await failureOf(this.ovs.unplugPort(record.hostLink, record.id, endpointRemoval(record.id), signal)),
+      await failureOf(this.links.removeLink(record.hostLink, linkOwner(record.id), signal)),
+      await failureOf(this.publisher.withdraw(record, signal)),
     ]
     const failures = outcomes.filter((failure) => failure !== undefined)
     if (failures.length === 0) this.reclaim(record.id)
@@ -309,7 +309,7 @@ export class Applier {
     id: string,
     withdraw: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    const failure = await settled(withdraw(this.clock.deadline(UNDO_MS)))
+    const failure = await failureOf(withdraw(this.clock.deadline(UNDO_MS)))
     if (failure !== undefined) this.log.warn('undo failed', { [what]: shortId(id), reason: failure.message })
   }
 }
@@ -331,13 +331,4 @@ function chooseGatewayLink(
     if (!links.has(name)) return name
   }
   throw DriverError.of('NAMES_EXHAUSTED', [gatewayPortNameFrom(''), shortId(id)])
-}
-
-async function settled(work: Promise<unknown>): Promise<Error | undefined> {
-  try {
-    await work
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  }
 }

@@ -109,7 +109,7 @@ export async function furnishWithPlugin(host: TestHost): Promise<void> {
   await host.docker('run', '--rm', '--net', 'first', 'busybox:test', 'true')
   await host.docker('network', 'rm', 'first')
   await host.installPlugin(bundle)
-  // The plugin answers before its switch is up; a network is there once that is.
+  // The plugin answers before its switch is up.
   await host.waitForSwitch(pluginName)
   await useOnce(host, '--ipv6', '--subnet', 'fd70::/64')
 }

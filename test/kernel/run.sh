@@ -33,6 +33,6 @@ timeout --foreground 3600 setpriv --pdeathsig KILL qemu-system-x86_64 -nographic
   -drive "file=$guest/disk,if=virtio,format=raw,snapshot=on" -drive "file=$work/disk,if=virtio,format=raw,snapshot=on" \
   -append 'console=ttyS0 root=/dev/vda rw init=/sbin/kernel-lane quiet panic=-1' </dev/null |
   stdbuf -oL tr -d '\r' | tee "$console" | grep --line-buffered -v '^RESULTS ' >&2
-sed -n "s/^RESULTS //p" "$console" | base64 -d >"$work/results"
+sed -n 's/^RESULTS //p' "$console" | base64 -d >"$work/results"
 [ -s "$work/results" ]
 mv "$work/results" "$results"

@@ -1,3 +1,4 @@
+import { failureOf } from '../../errors'
 import { Batcher } from '../netlink/batcher'
 import type { NetlinkRequest } from '../netlink/messages'
 import { attribute, decodeAttributes, int32BigEndian, NLM, text, textOf } from '../netlink/messages'
@@ -196,15 +197,6 @@ const stillWanted = ({ links, signal }: Asked): readonly string[] => (signal.abo
 
 /** A batch goes on for the others when one of them gives up. */
 const never = (): AbortSignal => new AbortController().signal
-
-async function failureOf(work: Promise<void>): Promise<Error | undefined> {
-  try {
-    await work
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  }
-}
 
 interface Chain {
   readonly table: string
