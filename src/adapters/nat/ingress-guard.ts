@@ -1,5 +1,5 @@
 import { failureOf } from '../../errors'
-import { Batcher } from '../netlink/batcher'
+import { Batcher } from '../batcher'
 import type { NetlinkRequest } from '../netlink/messages'
 import { attribute, decodeAttributes, int32BigEndian, NLM, text, textOf } from '../netlink/messages'
 import type { NetlinkSocket } from '../netlink/socket'
@@ -41,9 +41,9 @@ const CHAIN_PREFIX = 'guard-'
 export class IngressGuard {
   private readonly guarding = new Batcher<Asked, Error | undefined>(
     (batch) => this.guardTogether(batch),
-    hasRoom,
+    ROOM,
   )
-  private readonly releasing = new Batcher<Asked, undefined>((batch) => this.releaseTogether(batch), hasRoom)
+  private readonly releasing = new Batcher<Asked, undefined>((batch) => this.releaseTogether(batch), ROOM)
 
   constructor(
     /** Of the netfilter family. */
@@ -187,11 +187,8 @@ interface Asked {
   readonly signal: AbortSignal
 }
 
-/** The kernel's answers wait together in the socket's buffer of 208 KiB, where each occupies about one. */
-const LINKS_AT_ONCE = 64
-
-const hasRoom = (batch: readonly Asked[], next: Asked): boolean =>
-  [...batch, next].flatMap(({ links }) => links).length <= LINKS_AT_ONCE
+/** Links. The kernel's answers wait together in the socket's buffer of 208 KiB, where each occupies about one. */
+const ROOM = { total: 64, sizeOf: ({ links }: Asked): number => links.length }
 
 const stillWanted = ({ links, signal }: Asked): readonly string[] => (signal.aborted ? [] : links)
 

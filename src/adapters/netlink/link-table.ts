@@ -1,4 +1,4 @@
-import { Batcher } from './batcher'
+import { Batcher } from '../batcher'
 import type { LinkRow, LinkSettings, NewLink } from './link-messages'
 import {
   creationRequests,

@@ -3,7 +3,7 @@ import { getSystemErrorName } from 'node:util'
 import type { KoffiFunc } from 'koffi'
 import koffi from 'koffi'
 import type { NetlinkRequest } from './messages'
-import { Batcher } from './batcher'
+import { Batcher } from '../batcher'
 import { decodeMessages, encodeMessage, NLM } from './messages'
 
 /** Families of netlink (linux/netlink.h). */
@@ -62,7 +62,7 @@ export function openNetlinkSocket(family: keyof typeof PROTOCOLS): NetlinkSocket
   for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK]) {
     libc.setsockopt(descriptor, SOL_NETLINK, option, Buffer.from([1, 0, 0, 0]), 4)
   }
-  return new SystemNetlinkSocket(libc, descriptor, family === 'route' ? mayShareDatagram : () => false)
+  return new SystemNetlinkSocket(libc, descriptor, family === 'route' ? requestsOf : () => REQUESTS_AT_ONCE)
 }
 
 interface Libc {
@@ -107,11 +107,9 @@ interface Exchange {
 /** Answers that nobody takes meanwhile must fit the socket's buffer of 208 KiB; one about a link occupies about 4. */
 const REQUESTS_AT_ONCE = 32
 
-/** The kernel refuses a dump while another one of the same socket is under way. */
-function mayShareDatagram(batch: readonly Exchange[], next: Exchange): boolean {
-  const requests = [...batch, next].flatMap((exchange) => exchange.requests)
-  return requests.length <= REQUESTS_AT_ONCE && requests.every(({ flags }) => (flags & NLM.DUMP) !== NLM.DUMP)
-}
+/** The kernel refuses a dump while another one of the same socket is under way: it leaves no room. */
+const requestsOf = ({ requests }: Exchange): number =>
+  requests.some(isDump) ? REQUESTS_AT_ONCE : requests.length
 
 class SystemNetlinkSocket implements NetlinkSocket {
   private readonly buffer = Buffer.alloc(RECEIVE_BYTES)
@@ -122,9 +120,9 @@ class SystemNetlinkSocket implements NetlinkSocket {
   constructor(
     private readonly libc: Libc,
     private readonly descriptor: number,
-    mayJoin: (batch: readonly Exchange[], next: Exchange) => boolean,
+    sizeOf: (exchange: Exchange) => number,
   ) {
-    this.exchanges = new Batcher((batch) => this.converseFor(batch), mayJoin)
+    this.exchanges = new Batcher((batch) => this.converseFor(batch), { total: REQUESTS_AT_ONCE, sizeOf })
   }
 
   async exchange(
@@ -189,6 +187,8 @@ class SystemNetlinkSocket implements NetlinkSocket {
     }
   }
 }
+
+const isDump = ({ flags }: NetlinkRequest): boolean => (flags & NLM.DUMP) === NLM.DUMP
 
 const isAnswered = ({ flags }: NetlinkRequest): boolean => (flags & (NLM.ACK | NLM.DUMP)) !== 0
 

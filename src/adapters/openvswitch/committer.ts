@@ -1,6 +1,7 @@
 import { DriverError, reasonOf } from '../../errors'
+import { Batcher } from '../batcher'
 import type { Operation, OvsdbClient } from '../ovsdb'
-import { ConnectionLostError, isRetryable, NotConnectedError, op, TransactionError } from '../ovsdb'
+import { ConnectionLostError, isRetryable, NotConnectedError, op } from '../ovsdb'
 import type { View } from './view'
 
 /** One change to the database, independent of every other. */
@@ -23,20 +24,22 @@ export interface Change<T> {
   result(): T
 }
 
-interface Waiting {
+interface Asked {
   readonly change: Change<unknown>
   readonly signal: AbortSignal
-  readonly done: (committed: Committed) => void
-  readonly failed: (error: unknown) => void
+}
+
+/** What a change shall do to the database; at least one operation. */
+interface Planned {
+  readonly asked: Asked
+  readonly operations: readonly Operation[]
 }
 
 /** `nextConfig`: the count that `cur_cfg` must reach; undefined where there is nothing for ovs-vswitchd to apply. */
-interface Committed {
-  readonly nextConfig: number | undefined
-}
+type Outcome = { readonly nextConfig: number | undefined } | { readonly failure: DriverError }
 
-/** ovs-vswitchd's own work grows with a transaction's size; a bound keeps one batch from starving the next. */
-const BATCH_LIMIT = 64
+/** Changes. ovs-vswitchd's own work grows with a transaction's size; a bound keeps one batch from starving the next. */
+const ROOM = { total: 64, sizeOf: (): number => 1 }
 
 /** How often a change is planned anew after another writer came in between. */
 const ATTEMPTS = 4
@@ -49,8 +52,7 @@ const TRANSACTION_MS = 5_000
  * cannot fail another.
  */
 export class Committer {
-  private readonly queue: Waiting[] = []
-  private running = false
+  private readonly committing = new Batcher<Asked, Outcome>((batch) => this.commitTogether(batch), ROOM)
   private serial = 0
 
   constructor(
@@ -61,12 +63,10 @@ export class Committer {
 
   /** Resolves when the change is in the database and, where it awaits the switch, applied by ovs-vswitchd. */
   async commit<T>(change: Change<T>, signal: AbortSignal): Promise<T> {
-    const { nextConfig } = await new Promise<Committed>((done, failed) => {
-      this.queue.push({ change, signal, done, failed })
-      void this.drain()
-    })
-    if (nextConfig !== undefined && change.switchWork === 'awaited')
-      await this.applied(nextConfig, change.attempt, signal)
+    const outcome = await this.committing.run({ change, signal })
+    if ('failure' in outcome) throw outcome.failure
+    if (outcome.nextConfig !== undefined && change.switchWork === 'awaited')
+      await this.applied(outcome.nextConfig, change.attempt, signal)
     return change.result()
   }
 
@@ -78,82 +78,61 @@ export class Committer {
     }
   }
 
-  private async drain(): Promise<void> {
-    if (this.running) return
-    this.running = true
+  private async commitTogether(batch: readonly Asked[]): Promise<readonly Outcome[]> {
+    const plans = batch.map((asked) => this.plan(asked))
+    const planned = plans.filter(isPlanned)
     try {
-      // Whatever else asks in this turn of the event loop joins the batch.
-      await Promise.resolve()
-      while (this.queue.length > 0) await this.commitTogether(this.queue.splice(0, BATCH_LIMIT))
-    } finally {
-      this.running = false
+      const nextConfig = planned.length === 0 ? undefined : await this.transact(planned)
+      return await eachOf(plans, () => ({ nextConfig }))
+    } catch (error) {
+      const isAnyones = planned.length > 1 && !mayPass(error)
+      return eachOf(plans, ({ asked }) =>
+        isAnyones ? this.commitAlone(asked, 1) : this.retry(asked, error, 1),
+      )
     }
   }
 
-  private async commitTogether(batch: readonly Waiting[]): Promise<void> {
-    const planned = batch.flatMap((waiting) => this.plan(waiting) ?? [])
-    if (planned.length === 0) return
+  private async commitAlone(asked: Asked, attempt: number): Promise<Outcome> {
+    const plan = this.plan(asked)
+    if (!isPlanned(plan)) return plan
     try {
-      const nextConfig = await this.transact(planned)
-      for (const { waiting } of planned) waiting.done({ nextConfig })
+      return { nextConfig: await this.transact([plan]) }
     } catch (error) {
-      const [only] = planned
-      if (planned.length === 1 && only !== undefined) await this.retry(only.waiting, error)
-      else for (const { waiting } of planned) await this.commitAlone(waiting)
-    }
-  }
-
-  private async commitAlone(waiting: Waiting, attempt = 1): Promise<void> {
-    const planned = this.plan(waiting)
-    if (planned === undefined) return
-    try {
-      waiting.done({ nextConfig: await this.transact([planned]) })
-    } catch (error) {
-      await this.retry(waiting, error, attempt)
+      return this.retry(asked, error, attempt)
     }
   }
 
   /** After a lost connection the outcome is unknown, so the change is planned anew from what the database then shows. */
-  private async retry(waiting: Waiting, error: unknown, attempt = 1): Promise<void> {
-    const mayPass =
-      error instanceof ConnectionLostError || (error instanceof TransactionError && isRetryable(error))
-    if (!mayPass || attempt >= ATTEMPTS) {
-      waiting.failed(this.refusal(waiting.change, error))
-      return
-    }
+  private async retry(asked: Asked, error: unknown, attempt: number): Promise<Outcome> {
+    if (!mayPass(error) || attempt >= ATTEMPTS) return refusal(asked.change, error)
     try {
-      await this.client.waitSynchronised(AbortSignal.any([waiting.signal, this.deadline(TRANSACTION_MS)]))
+      await this.client.waitSynchronised(AbortSignal.any([asked.signal, this.deadline(TRANSACTION_MS)]))
     } catch {
-      waiting.failed(this.refusal(waiting.change, error))
-      return
+      return refusal(asked.change, error)
     }
-    await this.commitAlone(waiting, attempt + 1)
+    return this.commitAlone(asked, attempt + 1)
   }
 
-  /** Settles what needs no transaction: a change that is abandoned, impossible, or in place already. */
-  private plan(waiting: Waiting): { waiting: Waiting; operations: readonly Operation[] } | undefined {
+  /** The outcome at once of what needs no transaction: a change that is abandoned, impossible, or in place already. */
+  private plan(asked: Asked): Planned | Outcome {
     try {
-      waiting.signal.throwIfAborted()
+      asked.signal.throwIfAborted()
       if (!this.client.connected) throw new NotConnectedError('the connection to the database is down')
       this.serial += 1
-      const operations = waiting.change.plan(`_${this.serial}`)
-      if (operations.length > 0) return { waiting, operations }
-      waiting.done({ nextConfig: undefined })
+      const operations = asked.change.plan(`_${this.serial}`)
+      return operations.length > 0 ? { asked, operations } : { nextConfig: undefined }
     } catch (error) {
-      waiting.failed(error instanceof DriverError ? error : this.refusal(waiting.change, error))
+      return error instanceof DriverError ? { failure: error } : refusal(asked.change, error)
     }
-    return undefined
   }
 
   /** @returns the `next_cfg` that this transaction set. */
-  private async transact(
-    planned: readonly { readonly waiting: Waiting; readonly operations: readonly Operation[] }[],
-  ): Promise<number | undefined> {
-    const isCounted = planned.some(({ waiting }) => waiting.change.switchWork !== 'untold')
+  private async transact(planned: readonly Planned[]): Promise<number | undefined> {
+    const isCounted = planned.some(({ asked }) => asked.change.switchWork !== 'untold')
     const counting = isCounted
       ? [op.mutate('Open_vSwitch', [], [['next_cfg', '+=', 1]]), op.select('Open_vSwitch', [], ['next_cfg'])]
       : []
-    const attempts = planned.map(({ waiting }) => waiting.change.attempt)
+    const attempts = planned.map(({ asked }) => asked.change.attempt)
     const operations = [
       ...planned.flatMap(({ operations }) => operations),
       ...counting,
@@ -163,8 +142,23 @@ export class Committer {
     const nextConfig = results.at(-2)?.rows?.[0]?.['next_cfg']
     return isCounted && typeof nextConfig === 'number' ? nextConfig : undefined
   }
-
-  private refusal(change: Change<unknown>, error: unknown): DriverError {
-    return DriverError.of('SWITCH_REFUSED', [change.attempt, reasonOf(error)], { cause: error })
-  }
 }
+
+/** Whether the same change may go through another time. */
+const mayPass = (error: unknown): boolean => error instanceof ConnectionLostError || isRetryable(error)
+
+const isPlanned = (plan: Planned | Outcome): plan is Planned => 'operations' in plan
+
+/** What comes of each plan, one after the other; an outcome stays what it is. */
+async function eachOf(
+  plans: readonly (Planned | Outcome)[],
+  outcomeOf: (planned: Planned) => Outcome | Promise<Outcome>,
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = []
+  for (const plan of plans) outcomes.push(isPlanned(plan) ? await outcomeOf(plan) : plan)
+  return outcomes
+}
+
+const refusal = (change: Change<unknown>, error: unknown): Outcome => ({
+  failure: DriverError.of('SWITCH_REFUSED', [change.attempt, reasonOf(error)], { cause: error }),
+})

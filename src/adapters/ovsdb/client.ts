@@ -83,8 +83,8 @@ class Client implements OvsdbClient {
 
   async close(): Promise<void> {
     const reason = new NotConnectedError('the client was closed')
-    this.#closing.abort(reason)
     this.replica.close(reason)
+    this.#closing.abort(reason)
     await this.#running
   }
 
@@ -114,7 +114,10 @@ class Client implements OvsdbClient {
   /** A synchronised session. */
   async #open(closing: AbortSignal): Promise<Session> {
     const { clock, database, monitor } = this.#options
-    const session = new Session(await this.#connect(closing), clock)
+    // At once: whose transaction was lost waits for the next connection, and must not take this one for it.
+    const session = new Session(await this.#connect(closing), clock, (reason) => {
+      this.#lose(reason)
+    })
     const close = () => {
       session.close(closing.reason)
     }

@@ -35,6 +35,17 @@ describe('reconnecting', () => {
     expect(await waitAfterDrop()).toBe(125)
   })
 
+  it('is known before a transaction is given up for lost', async () => {
+    const { client } = await synchroniseFakes({
+      transact: (_request, server) => {
+        server.drop()
+        return undefined
+      },
+    })
+    const connectedAfterwards = client.transact([op.comment('x')], never).catch(() => client.connected)
+    expect(await connectedAfterwards).toBe(false)
+  })
+
   it('says so at once, keeps what it knew, and tells the differences when it is back', async () => {
     const { server, clock, client } = await synchroniseFakes()
     const heard: unknown[] = []

@@ -13,6 +13,7 @@ async function connected(answers: Record<string, Answer> = {}) {
       notifications.push([method, params])
     },
     onActivity: () => undefined,
+    onClosed: () => undefined,
   })
   return { server, rpc, notifications }
 }
@@ -99,6 +100,7 @@ describe('RpcConnection', () => {
           throw new ProtocolError('boom')
         },
         onActivity: () => undefined,
+        onClosed: () => undefined,
       })
       stream.emit('data', Buffer.from(bytes))
       expect(await rpc.closed).toBeInstanceOf(ProtocolError)

@@ -14,6 +14,8 @@ export interface RpcHandlers {
   onNotification(method: string, params: readonly unknown[]): void
   /** Bytes arrived: the peer lives. */
   onActivity(): void
+  /** The connection has ended; those who wait for an answer learn it next. */
+  onClosed(reason: Error): void
 }
 
 interface PendingRequest {
@@ -98,6 +100,7 @@ export class RpcConnection {
     if (this.#closeReason !== undefined) return
     this.#closeReason = reason
     this.#stream.destroy()
+    this.#handlers.onClosed(reason)
     for (const request of [...this.#pending.values()]) request.settle({ error: connectionLost(reason) })
     this.#resolveClosed(reason)
   }

@@ -20,12 +20,20 @@ export class Session {
   readonly #rpc: RpcConnection
   #monitor: Monitor | undefined
 
-  /** Takes the stream over. */
-  constructor(stream: Duplex, clock: Clock) {
+  /**
+   * Takes the stream over.
+   *
+   * @param onClosed is called before any request under way is rejected for the same reason.
+   */
+  constructor(stream: Duplex, clock: Clock, onClosed: (reason: Error) => void) {
     this.#rpc = new RpcConnection(stream, {
       onNotification: (method, params) => this.#monitor?.notify(method, params),
       onActivity: () => {
         probe.touch()
+      },
+      onClosed: (reason) => {
+        probe.stop()
+        onClosed(reason)
       },
     })
     const probe = new InactivityProbe(clock, probeIntervalMs, {
@@ -37,9 +45,7 @@ export class Session {
         this.close(new Error(`the server was silent for ${(2 * probeIntervalMs) / 1000} s`))
       },
     })
-    this.closed = this.#rpc.closed.finally(() => {
-      probe.stop()
-    })
+    this.closed = this.#rpc.closed
   }
 
   async readSchema(database: string): Promise<DatabaseSchema> {

@@ -4,6 +4,12 @@ interface Waiting<Item, Result> {
   readonly failed: (error: unknown) => void
 }
 
+/** What may be done together: items whose sizes are no more than `total` in all, or a single one of any size. */
+interface Room<Item> {
+  readonly total: number
+  readonly sizeOf: (item: Item) => number
+}
+
 /** Does one batch after the other; whatever waits when a batch begins is done together, in the order it came in. */
 export class Batcher<Item, Result> {
   private readonly waiting: Waiting<Item, Result>[] = []
@@ -12,8 +18,7 @@ export class Batcher<Item, Result> {
   constructor(
     /** One result for each item, in their order; what it throws fails them all. */
     private readonly work: (items: readonly Item[]) => Promise<readonly Result[]>,
-    /** Whether `next` may be done together with those that came before it. */
-    private readonly mayJoin: (batch: readonly Item[], next: Item) => boolean = () => true,
+    private readonly room: Room<Item> = { total: Infinity, sizeOf: () => 0 },
   ) {}
 
   run(item: Item): Promise<Result> {
@@ -43,8 +48,11 @@ export class Batcher<Item, Result> {
   }
 
   private countOfBatch(): number {
-    const items = this.waiting.map(({ item }) => item)
-    const alone = items.findIndex((next, index) => index > 0 && !this.mayJoin(items.slice(0, index), next))
-    return alone === -1 ? items.length : alone
+    let size = 0
+    const first = this.waiting.findIndex(({ item }, index) => {
+      size += this.room.sizeOf(item)
+      return index > 0 && size > this.room.total
+    })
+    return first === -1 ? this.waiting.length : first
   }
 }

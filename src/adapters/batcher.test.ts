@@ -20,17 +20,17 @@ describe('batches', () => {
     ])
   })
 
-  it('keep apart what may not be done together, and the order', async () => {
+  it('are no larger than there is room for, but for one that would be so alone, and keep the order', async () => {
     const batches: (readonly number[])[] = []
     const batcher = new Batcher<number, number>(
       (items) => {
         batches.push(items)
         return Promise.resolve(items)
       },
-      (batch, next) => batch.length < 2 && next !== 9,
+      { total: 3, sizeOf: (item) => item },
     )
-    await Promise.all([1, 2, 3, 9, 4].map((item) => batcher.run(item)))
-    expect(batches).toEqual([[1, 2], [3], [9, 4]])
+    await Promise.all([1, 2, 1, 9, 3].map((item) => batcher.run(item)))
+    expect(batches).toEqual([[1, 2], [1], [9], [3]])
   })
 
   it('fail together, and leave those after them alone', async () => {
