@@ -62,6 +62,7 @@ describe('whatever bytes a database server sends', () => {
         const connection = new RpcConnection(near, {
           onNotification: () => undefined,
           onActivity: () => undefined,
+          onClosed: () => undefined,
         })
         const outcomes = [1, 2, 3].map((n) =>
           connection.request('transact', [n]).then(
