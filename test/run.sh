@@ -81,7 +81,7 @@ lane_e2e() {
   bundle=$(sed -n '$s/^bundle: //p' "$results/bundle")
   for engine in ${engines//,/ }; do
     say "e2e, engine $engine"
-    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --maxWorkers=2 \
+    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --maxWorkers=3 \
       --reporters=default --reporters=./test/e2e/progress-reporter.mjs ${T:+--testNamePattern "$T"}
   done
 }
@@ -102,7 +102,7 @@ lane_kernel() {
 
 # A few of them: a flat network, a nat network, and a restart of the driver without a lost packet.
 lane_smoke() {
-  F=engine.test T='joins two containers of a network by|reach the outside over both|the driver is killed' lane_kernel
+  F=networks.test T='joins two containers of a network by|reach the outside over both|the driver is killed' lane_kernel
 }
 
 [ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel|smoke>..."

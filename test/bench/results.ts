@@ -67,7 +67,8 @@ export function figures({ samples }: Results, kernel: Results | undefined): read
     add(`cycle_vs_floor_${ports}`, `${cycle}, ports: ${ports}`, over(`cycle_${ports}`, `floor_${ports}`), limit)
   }
   add('parallel50_vs_one_1000', '50 endpoints at once, against one; ports: 1000', over('parallel50_1000', 'one_1000'), MOST(3))
-  add('driver_growth_1000_vs_1', 'the driver’s own processor time per endpoint, ports: 1000 against 1', over('driver_1000', 'driver_1'), MOST(1.5))
+  add('driver_growth_1000_vs_1', 'processor time of the driver’s own thread per endpoint, ports: 1000 against 1', over('driver_1000', 'driver_1'), MOST(1.5))
+  add('kernel_growth_1000_vs_1', 'of the threads in which the kernel makes and deletes its links', over('kernel_1000', 'kernel_1'))
   add('publish_1000_vs_1', 'one more published port, the thousandth against the first', over('publish_1000', 'publish_1'), MOST(2))
   add('tcp_userspace_vs_bridge', 'TCP between two containers, userspace datapath', over('tcp_ovs', 'tcp_bridge'), LEAST(0.85))
   add('tcp_nat_vs_bridge', 'TCP to the outside, nat mode', over('tcp_nat_ovs', 'tcp_nat_bridge'))

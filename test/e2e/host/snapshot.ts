@@ -33,7 +33,8 @@ export function linkFacts(ipOutput: string): Snapshot {
 
 /**
  * Processes by command line, of `ps -o stat=,pid=,ppid=,args=`; without those that took the snapshot, those that only
- * wait to be reaped, and those that a process forked and that have not become another program yet.
+ * wait to be reaped, those that a process forked and that have not become another program yet, and the commands that the
+ * driver runs at any time and that end by themselves.
  */
 export function processFacts(psOutput: string): Snapshot {
   const processes = lines(psOutput).map((line) => {
@@ -45,6 +46,7 @@ export function processFacts(psOutput: string): Snapshot {
     processes
       .filter(({ stat, command }) => !stat.startsWith('Z') && !/^(ps|sh|nsenter) /.test(command))
       .filter(({ ppid, command }) => commands.get(ppid) !== command)
+      .filter(({ ppid }) => !/^node .*main\.cjs/.test(commands.get(ppid) ?? ''))
       // A plugin that is created again has another id.
       .map(({ command }) => `process ${command.replace(/ -id [0-9a-f]{64}/, '')}`)
   )
