@@ -1,5 +1,6 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
+import type { Attempt } from './attempt'
 import { portOptionsOf, speakingOfBridge } from './endpoint-options'
 import type { BridgeRules, FlowTables, PortGuard } from './flow-tables'
 import { parseNetworkOptions } from './options'
@@ -41,11 +42,13 @@ export class PortGuards {
     await this.flows.releasePort(port.bridge, port.ofport, signal)
   }
 
-  async reconcile(signal: AbortSignal): Promise<void> {
+  async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
     for (const [bridge, rules] of this.wanted()) {
       this.guarded.add(bridge)
-      const details = await this.flows.reconcile(bridge, rules, signal)
-      if (details.length > 0) this.log.info('flows put right', { bridge, details })
+      await attempt('flows', bridge, async () => {
+        const details = await this.flows.reconcile(bridge, rules, signal)
+        if (details.length > 0) this.log.info('flows put right', { bridge, details })
+      })
     }
   }
 

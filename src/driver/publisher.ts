@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js'
 import { DriverError, reasonOf } from '../errors'
 import type { Logger } from '../log'
 import type { PortBinding } from './api'
+import type { Attempt } from './attempt'
 import type { Clock } from './clock'
 import { heldPort } from './desired'
 import type { HostPorts } from './host-ports'
@@ -65,16 +66,17 @@ export class Publisher {
   }
 
   /** Holds what the records say and nobody holds, and releases what they no longer say. */
-  async reconcile(): Promise<void> {
+  async reconcile(attempt: Attempt): Promise<void> {
     const recorded = this.records.endpoints().filter(({ published }) => published.length > 0)
     const ids = new Set([...this.ports.holders(), ...recorded.map(({ id }) => id)])
     for (const id of ids) {
       // A request holds ports before it records them, and has the lock meanwhile.
-      await this.locks.run(lockKey.endpoint(id), async () => {
+      const holdOrRelease = async (): Promise<void> => {
         const endpoint = this.records.endpoint(id)
         if (endpoint === undefined || endpoint.published.length === 0) await this.ports.release(id)
         else await this.holdAgain(endpoint)
-      })
+      }
+      await attempt('published ports', shortId(id), () => this.locks.run(lockKey.endpoint(id), holdOrRelease))
     }
   }
 

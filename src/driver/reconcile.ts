@@ -1,6 +1,7 @@
-import { reasonOf } from '../errors'
+import { failureOf, reasonOf } from '../errors'
 import type { Logger } from '../log'
 import type { Applier } from './apply'
+import type { Attempt } from './attempt'
 import type { Clock } from './clock'
 import { linkOwner } from './desired'
 import { inParallel } from './in-parallel'
@@ -51,7 +52,9 @@ export class Reconciler {
   private readonly survey: Survey
   private round: 'idle' | 'running' | 'again' = 'idle'
   private isSwept = false
-  private hasFailed = false
+  /** Why which part of the last round failed. A reason is told once: it may stay for days. */
+  private failures: ReadonlyMap<string, string> = new Map()
+  private failuresSoFar = new Map<string, string>()
 
   constructor(
     private readonly parts: ReconcilerParts,
@@ -97,27 +100,28 @@ export class Reconciler {
     return this.round === 'again'
   }
 
-  /** One round. What fails for one network or endpoint is logged, and tried again in the next. */
+  /** One round. What fails for one network, bridge or endpoint is logged, and tried again in the next. */
   async run(): Promise<void> {
     const { ovs, records, links, underlay, guards, routing, publisher, clock } = this.parts
     if (!ovs.available) return
     const isEmpty = records.networks().length === 0 && records.endpoints().length === 0
     // Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at.
     if (isEmpty && this.isSwept) return
-    this.hasFailed = false
+    this.failures = this.failuresSoFar
+    this.failuresSoFar = new Map()
     const signal = clock.deadline(ROUND_MS)
     await this.mendAll(this.survey.networks(), signal)
-    await this.attempt('underlay', 'host', () => underlay.reconcile(signal))
-    await this.attempt('routing', 'host', () => routing.reconcile(signal))
+    await this.attempt('underlay', 'host', () => underlay.reconcile(this.attempt, signal))
+    await this.attempt('routing', 'host', () => routing.reconcile(this.attempt, signal))
     const endpoints = records.endpoints()
     this.joinGrace.forgetAllBut(endpoints)
     const observed = await links.list(signal)
     await this.mendAll(this.survey.endpoints(endpoints, observed), signal)
-    await this.attempt('flows', 'host', () => guards.reconcile(signal))
+    await guards.reconcile(this.attempt, signal)
     await this.mendAll(this.survey.strays(observed), signal)
-    await links.sweep(signal)
-    await publisher.reconcile()
-    this.isSwept = isEmpty && !this.hasFailed
+    await this.attempt('links', 'host', () => links.sweep(signal))
+    await publisher.reconcile(this.attempt)
+    this.isSwept = isEmpty && this.failuresSoFar.size === 0
   }
 
   /** What a round would put right now, one line each; changes nothing. What requests are about to do shows as well. */
@@ -158,7 +162,7 @@ export class Reconciler {
 
   private mendNetwork({ id }: NetworkRecord, details: readonly string[], signal: AbortSignal): Promise<void> {
     const { records, applier, log } = this.parts
-    return this.locked('network', id, lockKey.network(id), async () => {
+    return this.locked('network', shortId(id), lockKey.network(id), async () => {
       const record = records.network(id)
       if (record === undefined) return
       const { bridge } = record
@@ -179,7 +183,7 @@ export class Reconciler {
     signal: AbortSignal,
   ): Promise<void> {
     const { records, applier, links, log } = this.parts
-    return this.locked('endpoint', id, lockKey.endpoint(id), async () => {
+    return this.locked('endpoint', shortId(id), lockKey.endpoint(id), async () => {
       const record = records.endpoint(id)
       const network = record === undefined ? undefined : records.network(record.networkId)
       if (record === undefined) return
@@ -212,24 +216,25 @@ export class Reconciler {
     })
   }
 
-  private sweepBridge(name: string, signal: AbortSignal): Promise<void> {
-    return this.attempt('bridge', name, async () => {
+  private async sweepBridge(name: string, signal: AbortSignal): Promise<void> {
+    await this.attempt('bridge', name, async () => {
       if (!(await this.parts.applier.removeUnusedBridge(name, signal))) return
       this.parts.log.info('stray bridge removed', { name })
     })
   }
 
-  private locked(what: string, id: string, key: string, work: () => Promise<void>): Promise<void> {
-    return this.attempt(what, id, () => this.parts.locks.run(key, work))
+  private async locked(what: string, name: string, key: string, work: () => Promise<void>): Promise<void> {
+    await this.attempt(what, name, () => this.parts.locks.run(key, work))
   }
 
-  private async attempt(what: string, id: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      this.hasFailed = true
-      this.parts.log.warn(`${what} could not be put right`, { [what]: shortId(id), reason: reasonOf(error) })
-    }
+  private readonly attempt: Attempt = async (what, name, work) => {
+    const failure = await failureOf(work())
+    if (failure === undefined) return true
+    const [key, reason] = [`${what} ${name}`, failure.message]
+    this.failuresSoFar.set(key, reason)
+    const level = this.failures.get(key) === reason ? 'debug' : 'warn'
+    this.parts.log[level](`${what} could not be put right`, { [what]: name, reason })
+    return false
   }
 }
 

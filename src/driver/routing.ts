@@ -1,4 +1,5 @@
 import type { Logger } from '../log'
+import type { Attempt } from './attempt'
 import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
 import type { FilteredNetwork, Firewall } from './firewall'
 import type { ForwardedFamilies, HostNetwork } from './host-network'
@@ -89,23 +90,29 @@ export class Routing {
   }
 
   /** Compares addresses, forwarding and filter with the records, and puts right what differs. */
-  async reconcile(signal: AbortSignal): Promise<void> {
+  async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const networks = this.routedNetworks()
     if (networks.length === 0 && this.isSwept) return
     const gateways = networks.flatMap((network) => this.gatewayOf(network) ?? [])
     for (const gateway of await this.host.differing(gateways, signal)) {
-      await this.host.ensureGateway(gateway, signal)
-      this.log.info('gateway put right', { link: gateway.name, addresses: gateway.addresses })
+      await attempt('gateway', gateway.name, async () => {
+        await this.host.ensureGateway(gateway, signal)
+        this.log.info('gateway put right', { link: gateway.name, addresses: gateway.addresses })
+      })
     }
     await this.locks.run(lockKey.host, async () => {
       const current = this.routedNetworks()
-      if (this.clock.now() - this.started >= ENGINE_START_MS) await this.ensureForwarding(current, signal)
-      const filters = current.flatMap((network) => this.filterOf(network) ?? [])
-      for (const difference of await this.firewall.reconcile(filters, signal)) {
-        this.log.info('packet filter put right', { difference })
+      if (this.clock.now() - this.started >= ENGINE_START_MS) {
+        await attempt('forwarding', 'host', () => this.ensureForwarding(current, signal))
       }
-      await this.restoreForwarding(signal)
-      this.isSwept = current.length === 0
+      const isFiltered = await attempt('packet filter', 'host', async () => {
+        const filters = current.flatMap((network) => this.filterOf(network) ?? [])
+        for (const difference of await this.firewall.reconcile(filters, signal)) {
+          this.log.info('packet filter put right', { difference })
+        }
+      })
+      const isRestored = await attempt('kernel settings', 'host', () => this.restoreForwarding(signal))
+      this.isSwept = current.length === 0 && isFiltered && isRestored
     })
   }
 

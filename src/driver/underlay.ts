@@ -1,9 +1,11 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
+import type { Attempt } from './attempt'
 import { ETHERNET_MTU } from './mtu'
 import { parseNetworkOptions } from './options'
 import type { NetworkRecord, Records } from './records'
 import { movedChange } from './records'
+import { shortId } from './names'
 import { plainAddress } from './subnets'
 import type { DatapathType, Switch } from './switch'
 import { networkOfOwner, peersOf, tunnelOverhead, vxlanDevice } from './tunnel'
@@ -129,7 +131,7 @@ export class NetworkUnderlay {
   }
 
   /** Compares links with the records and puts right what differs; removes devices that no record names. */
-  async reconcile(signal: AbortSignal): Promise<void> {
+  async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const networks = this.records.networks().filter(hasUnderlay)
     if (networks.length === 0 && this.isSwept) return
     const observed = await this.links.observe(signal)
@@ -137,18 +139,23 @@ export class NetworkUnderlay {
       const bridge = this.ovs.bridge(network.bridge)
       const details = this.differencesOf(network, observed)
       if (details.length === 0 || bridge === undefined) continue
-      await this.ensureLinks(network, bridge.datapath, signal)
-      await this.ensureMove(network, signal)
-      this.log.info('underlay put right', { bridge: network.bridge, details })
+      await attempt('underlay', shortId(network.id), async () => {
+        await this.ensureLinks(network, bridge.datapath, signal)
+        await this.ensureMove(network, signal)
+        this.log.info('underlay put right', { bridge: network.bridge, details })
+      })
     }
+    let hasStrays = false
     for (const [name, { owner }] of observed.links) {
       const id = networkOfOwner(owner)
-      if (id !== undefined && owner !== undefined && this.records.network(id) === undefined) {
+      if (id === undefined || owner === undefined || this.records.network(id) !== undefined) continue
+      const isRemoved = await attempt('stray tunnel device', name, async () => {
         await this.links.removeVxlan(name, owner, signal)
         this.log.info('stray tunnel device removed', { name })
-      }
+      })
+      hasStrays ||= !isRemoved
     }
-    this.isSwept = networks.length === 0
+    this.isSwept = networks.length === 0 && !hasStrays
   }
 
   /** What {@link reconcile} would put right, a line each. */

@@ -1,3 +1,4 @@
+import { CommandError } from '../../../src/adapters/process/command-error'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Host, Process } from './fixture'
 import { endpointRequest, makeHost, networkRequest, never } from './fixture'
@@ -192,5 +193,61 @@ describe('reconcile', () => {
     await plugin.reconciler.run()
     expect(plugin.logged.join('\n')).toContain('bridge lan is gone and was not made by this driver')
     expect(await host.ovs.vsctl('list-ports', 'br')).toBe(port)
+    const told = plugin.logged.length
+    await plugin.reconciler.run()
+    expect(plugin.logged).toHaveLength(told)
+  })
+
+  describe('goes on with another network', () => {
+    /** Comes before every other network. */
+    const first = '0'.repeat(64)
+
+    async function createTwo(optionsOf: (bridge: string) => Readonly<Record<string, string>>): Promise<void> {
+      for (const [number, bridge] of ['br1', 'br2'].entries()) {
+        const request = networkRequest({
+          options: { 'ovs.bridge.name': bridge, ...optionsOf(bridge) },
+          ipv4: [{ pool: `10.${number}.0.0/24`, gateway: `10.${number}.0.1/24` }],
+        })
+        await plugin.driver.createNetwork(number === 0 ? { ...request, networkId: first } : request, never)
+      }
+    }
+
+    it('where the NIC of one is gone', async () => {
+      for (const nic of ['nic-br1', 'nic-br2'])
+        await host.netns.exec('ip', 'link', 'add', 'name', nic, 'type', 'veth', 'peer', 'name', `${nic}-far`)
+      await createTwo((bridge) => ({ 'ovs.bridge.bind_interface': `nic-${bridge}` }))
+      await host.netns.exec('ip', 'link', 'delete', 'dev', 'nic-br1')
+      await host.netns.exec('ip', 'link', 'set', 'dev', 'nic-br2', 'down')
+      const other = await host.startProcess()
+      await other.reconciler.run()
+      expect(other.logged.join('\n')).toMatch(/underlay could not be put right .*no link nic-br1/)
+      expect((await host.netns.exec('ip', 'link', 'show', 'dev', 'nic-br2')).stdout).toContain(',UP')
+    })
+
+    it('where the gateway of one cannot be set up', async () => {
+      await createTwo(() => ({ 'ovs.bridge.mode': 'nat' }))
+      for (const bridge of ['br1', 'br2']) await host.netns.exec('ip', 'address', 'flush', 'dev', bridge)
+      await host.netns.exec('iptables-nft', '-t', 'nat', '-F')
+      const other = await host.startProcess((run) => (command, args, options) => {
+        if (!(options.input ?? '').includes('dev br1')) return run(command, args, options)
+        throw new CommandError([command], 'exit code 1', { stderr: 'refused' })
+      })
+      await other.reconciler.run()
+      expect(other.logged.join('\n')).toMatch(/gateway could not be put right .*br1/)
+      expect((await host.netns.exec('ip', 'address', 'show', 'dev', 'br2')).stdout).toContain('10.1.0.1/24')
+      expect((await host.netns.exec('iptables-nft', '-t', 'nat', '-S')).stdout).toContain('10.0.0.0/24')
+    })
+
+    it('where flows cannot be put on the bridge of one', async () => {
+      await createTwo(() => ({ 'ovs.port.security': 'true' }))
+      for (const bridge of ['br1', 'br2']) await host.ovs.ofctl('del-flows', bridge)
+      const other = await host.startProcess((run) => (command, args, options) => {
+        if (!args.some((arg) => arg.includes('br1.mgmt'))) return run(command, args, options)
+        throw new CommandError([command], 'exit code 1', { stderr: 'refused' })
+      })
+      await other.reconciler.run()
+      expect(other.logged.join('\n')).toMatch(/flows could not be put right .*br1/)
+      expect(await host.ovs.ofctl('dump-flows', 'br2')).toContain('actions=NORMAL')
+    })
   })
 })
