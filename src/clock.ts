@@ -34,3 +34,6 @@ export function deadline(ms: number): AbortSignal {
   }, ms).unref()
   return controller.signal
 }
+
+/** For what goes on whoever gives up on it: a batch, whose other members wait for it still. */
+export const neverAborts = (): AbortSignal => new AbortController().signal

@@ -1,3 +1,4 @@
+import { neverAborts } from '../../clock'
 import { failureOf } from '../../errors'
 import { Batcher } from '../batcher'
 import type { NetlinkRequest } from '../netlink/messages'
@@ -148,11 +149,11 @@ export class IngressGuard {
 
   private async change(steps: readonly NetlinkRequest[]): Promise<void> {
     const requests = [batchEdge(BATCH.BEGIN), ...steps, batchEdge(BATCH.END)]
-    throwRefusal(await this.socket.exchange(requests, never()))
+    throwRefusal(await this.socket.exchange(requests, neverAborts()))
   }
 
   private async present(links: readonly string[]): Promise<readonly string[]> {
-    const present = new Set((await this.chainsOf(links, never())).map(({ link }) => link))
+    const present = new Set((await this.chainsOf(links, neverAborts())).map(({ link }) => link))
     return links.filter((link) => present.has(link))
   }
 
@@ -191,9 +192,6 @@ interface Asked {
 const ROOM = { total: 64, sizeOf: ({ links }: Asked): number => links.length }
 
 const stillWanted = ({ links, signal }: Asked): readonly string[] => (signal.aborted ? [] : links)
-
-/** A batch goes on for the others when one of them gives up. */
-const never = (): AbortSignal => new AbortController().signal
 
 interface Chain {
   readonly table: string

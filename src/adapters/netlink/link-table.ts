@@ -1,3 +1,4 @@
+import { neverAborts } from '../../clock'
 import { Batcher } from '../batcher'
 import type { LinkRow, LinkSettings, NewLink } from './link-messages'
 import {
@@ -76,7 +77,7 @@ export class LinkTable {
   }
 
   private async deleteTogether(indexes: readonly number[]): Promise<readonly undefined[]> {
-    const answers = await this.deletions.exchange(deletionRequests(indexes), new AbortController().signal)
+    const answers = await this.deletions.exchange(deletionRequests(indexes), neverAborts())
     throwRefusal(answers.filter(({ error }) => error?.code !== 'ENODEV'))
     return indexes.map(() => undefined)
   }

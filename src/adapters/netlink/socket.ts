@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { getSystemErrorName } from 'node:util'
 import type { KoffiFunc } from 'koffi'
 import koffi from 'koffi'
+import { neverAborts } from '../../clock'
 import type { NetlinkRequest } from './messages'
 import { Batcher } from '../batcher'
 import { decodeMessages, encodeMessage, NLM } from './messages'
@@ -135,7 +136,7 @@ class SystemNetlinkSocket implements NetlinkSocket {
 
   close(): void {
     this.closed = true
-    const ended = this.exchanges.run({ requests: [], signal: new AbortController().signal })
+    const ended = this.exchanges.run({ requests: [], signal: neverAborts() })
     void ended.catch(() => undefined).then(() => this.libc.close(this.descriptor))
   }
 
