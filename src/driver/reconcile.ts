@@ -124,7 +124,10 @@ export class Reconciler {
     this.isSwept = isEmpty && this.failuresSoFar.size === 0
   }
 
-  /** What a round would put right now, one line each; changes nothing. What requests are about to do shows as well. */
+  /**
+   * What a round would put right now, and what cannot be looked at, one line each; changes nothing. What requests are about
+   * to do shows as well.
+   */
   async differences(signal: AbortSignal): Promise<readonly string[]> {
     const { ovs, records, links, underlay, guards, routing } = this.parts
     await ovs.whenAvailable(signal)
@@ -132,10 +135,10 @@ export class Reconciler {
     const observed = await links.list(signal)
     return [
       ...this.survey.networks().map(describeDifference),
-      ...(await underlay.differences(signal)),
-      ...(await routing.differences(signal)),
+      ...(await linesOf('underlay', underlay.differences(signal))),
+      ...(await linesOf('routing', routing.differences(signal))),
       ...this.survey.endpoints(endpoints, observed).map(describeDifference),
-      ...(await guards.differences(signal)),
+      ...(await linesOf('flows', guards.differences(signal))),
       ...this.survey.strays(observed).map(describeDifference),
     ]
   }
@@ -235,6 +238,15 @@ export class Reconciler {
     const level = this.failures.get(key) === reason ? 'debug' : 'warn'
     this.parts.log[level](`${what} could not be put right`, { [what]: name, reason })
     return false
+  }
+}
+
+/** Whoever looks for a fault is to see the rest, too, where one part cannot be looked at. */
+async function linesOf(what: string, lines: Promise<readonly string[]>): Promise<readonly string[]> {
+  try {
+    return await lines
+  } catch (error) {
+    return [`${what} cannot be looked at: ${reasonOf(error)}`]
   }
 }
 

@@ -75,6 +75,20 @@ describe('reconcile', () => {
     expect(differences.slice(2).join()).toMatch(/packet filter: .*nat/)
   })
 
+  it('tells the rest where one part cannot be looked at', async () => {
+    const options = { 'ovs.bridge.name': 'secured', 'ovs.port.security': 'true' }
+    await plugin.driver.createNetwork(networkRequest({ options }), never)
+    await host.ovs.vsctl('add-br', 'ghost', '--', 'set', 'Bridge', 'ghost', 'external_ids:owner=dovesnap')
+    const other = await host.startProcess((run) => (command, args, options) => {
+      if (command !== 'ovs-ofctl') return run(command, args, options)
+      throw new CommandError([command], 'exit code 1', { stderr: 'refused' })
+    })
+    expect(await other.reconciler.differences(never)).toEqual([
+      expect.stringMatching(/^flows cannot be looked at: .*refused/),
+      'stray bridge ghost',
+    ])
+  })
+
   it('puts back a bridge that an operator deleted, with the ports of its containers', async () => {
     const { port } = await joined()
     await host.ovs.vsctl('del-br', 'br')
