@@ -154,3 +154,15 @@ export async function failureOf(work: Promise<unknown>): Promise<Error | undefin
     return error instanceof Error ? error : new Error(String(error))
   }
 }
+
+/**
+ * For the outcomes of parts that were each tried whatever became of the others.
+ *
+ * @throws the one failure, or an AggregateError with every one.
+ */
+export function throwFailures(outcomes: readonly (Error | undefined)[]): void {
+  const failures = outcomes.filter((outcome) => outcome !== undefined)
+  if (failures.length > 1)
+    throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
+  for (const failure of failures) throw failure
+}

@@ -1,4 +1,4 @@
-import { DriverError, failureOf } from '../errors'
+import { DriverError, failureOf, throwFailures } from '../errors'
 import type { Logger } from '../log'
 import type { Clock } from './clock'
 import type { DesiredEndpoint } from './desired'
@@ -133,6 +133,19 @@ export class Applier {
     this.abandoned.add(id)
   }
 
+  /** Whether something that Docker gave up may still be there, recorded or not. */
+  get hasAbandoned(): boolean {
+    return this.abandoned.size > 0
+  }
+
+  /** For when the host has been looked at, and nothing is left of what no record names. */
+  forgetUnrecorded(): void {
+    for (const id of this.abandoned) {
+      if (this.records.network(id) === undefined && this.records.endpoint(id) === undefined)
+        this.abandoned.delete(id)
+    }
+  }
+
   isAbandoned(id: string): boolean {
     return this.abandoned.has(id)
   }
@@ -142,7 +155,10 @@ export class Applier {
     this.abandoned.delete(id)
   }
 
-  /** Forgets the network, and removes its bridge if that is ours and the network was the last on it. */
+  /**
+   * Forgets the network, and removes its bridge if that is ours and the network was the last on it. Once it is forgotten,
+   * what else there is of it is tried whatever becomes of the rest; a round of reconcile finds what is left.
+   */
   withdrawNetwork(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     return this.locks.run(lockKey.bridge(record.bridge), () => this.forgetNetwork(record, signal))
   }
@@ -161,20 +177,28 @@ export class Applier {
     const removal = networkRemoval(record.id)
     const sharers = this.records.networksOn(record.bridge).filter(({ id }) => id !== record.id)
     const isLast = sharers.length === 0
-    const { gatewayLink = '' } = record
+    const { gatewayLink } = record
     if (isLast) await this.ovs.removeBridge(record.bridge, removal, signal)
     else if (this.ovs.bridge(record.bridge) === undefined) await this.ovs.putRecord(removal, signal)
     else await this.leaveBridge(record, sharers, signal)
     const ownsBridge = isLast && !record.foreignBridge
-    // An ovs-vswitchd that was dead meanwhile knows nothing of them any more.
-    const devices = new Set([ownsBridge ? record.bridge : '', gatewayLink])
-    for (const device of devices) {
-      if (device !== '' && this.ovs.bridge(device) === undefined)
-        await this.links.removeUnheldTap(device, signal)
-    }
-    await this.underlay.remove(record, signal)
-    await this.routing.remove(record, signal)
+    const devices = [
+      ...(ownsBridge ? [record.bridge] : []),
+      ...(gatewayLink === undefined ? [] : [gatewayLink]),
+    ]
+    throwFailures([
+      await failureOf(this.removeDevices(devices, signal)),
+      await failureOf(this.underlay.remove(record, signal)),
+      await failureOf(this.routing.remove(record, signal)),
+    ])
     this.reclaim(record.id)
+  }
+
+  /** An ovs-vswitchd that was dead meanwhile knows nothing of them any more. */
+  private async removeDevices(names: readonly string[], signal: AbortSignal): Promise<void> {
+    for (const name of new Set(names)) {
+      if (this.ovs.bridge(name) === undefined) await this.links.removeUnheldTap(name, signal)
+    }
   }
 
   /** What is wrong with a bridge that others keep fails them, and not this network's end. */
@@ -294,13 +318,10 @@ export class Applier {
       await failureOf(this.links.removeLink(record.hostLink, linkOwner(record.id), signal)),
       await failureOf(this.publisher.withdraw(record, signal)),
     ]
-    const failures = outcomes.filter((failure) => failure !== undefined)
-    if (failures.length === 0) this.reclaim(record.id)
     const network = isMirrorOutput(record) ? this.records.network(record.networkId) : undefined
-    if (network !== undefined) await this.applyBridge(network, signal)
-    if (failures.length > 1)
-      throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
-    for (const failure of failures) throw failure
+    if (network !== undefined) outcomes.push(await failureOf(this.applyBridge(network, signal)))
+    throwFailures(outcomes)
+    this.reclaim(record.id)
   }
 
   /** What cannot be taken back now is left to reconcile; the user is told why the create failed, not the undo. */

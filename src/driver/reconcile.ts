@@ -102,11 +102,11 @@ export class Reconciler {
 
   /** One round. What fails for one network, bridge or endpoint is logged, and tried again in the next. */
   async run(): Promise<void> {
-    const { ovs, records, links, underlay, guards, routing, publisher, clock } = this.parts
+    const { ovs, records, links, applier, underlay, guards, routing, publisher, clock } = this.parts
     if (!ovs.available) return
     const isEmpty = records.networks().length === 0 && records.endpoints().length === 0
     // Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at.
-    if (isEmpty && this.isSwept) return
+    if (isEmpty && this.isSwept && !applier.hasAbandoned) return
     this.failures = this.failuresSoFar
     this.failuresSoFar = new Map()
     const signal = clock.deadline(ROUND_MS)
@@ -121,7 +121,9 @@ export class Reconciler {
     await this.mendAll(this.survey.strays(observed), signal)
     await this.attempt('links', 'host', () => links.sweep(signal))
     await publisher.reconcile(this.attempt)
-    this.isSwept = isEmpty && this.failuresSoFar.size === 0
+    const isClean = this.failuresSoFar.size === 0
+    if (isClean) applier.forgetUnrecorded()
+    this.isSwept = isEmpty && isClean
   }
 
   /**

@@ -134,6 +134,13 @@ export class Records {
     return this.find(MOVED_PREFIX + link) as MovedRecord | undefined
   }
 
+  /** The links of which {@link moved} tells. */
+  movedFrom(): readonly string[] {
+    return [...this.texts().keys()].flatMap((key) =>
+      key.startsWith(MOVED_PREFIX) ? [key.slice(MOVED_PREFIX.length)] : [],
+    )
+  }
+
   /** Kernel settings that the driver changed, with their values before. */
   changedSysctls(): ReadonlyMap<string, string> {
     return new Map(

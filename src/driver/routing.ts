@@ -43,6 +43,7 @@ export class Routing {
   async ensure(network: NetworkRecord, signal: AbortSignal): Promise<void> {
     const gateway = this.gatewayOf(network)
     if (gateway === undefined) return
+    this.isSwept = false
     await this.host.ensureGateway(gateway, signal)
     await this.locks.run(lockKey.host, async () => {
       await this.ensureForwarding([network], signal)

@@ -8,9 +8,11 @@ import { movedChange } from './records'
 import { shortId } from './names'
 import { plainAddress } from './subnets'
 import type { DatapathType, Switch } from './switch'
-import { networkOfOwner, peersOf, tunnelOverhead, vxlanDevice } from './tunnel'
+import { peersOf, tunnelOverhead, vxlanDevice } from './tunnel'
 import type { ObservedUnderlay, UnderlayLinks, UplinkLink, VxlanDevice } from './underlay-links'
-import { uplinkLinks } from './uplinks'
+import type { UnderlayStray } from './underlay-strays'
+import { describeStray, underlayStrays } from './underlay-strays'
+import { movedLinks, uplinkLinks } from './uplinks'
 
 /** Linux's least MTU for IPv4 is 68, but nobody's underlay is that narrow. */
 const LEAST_TUNNEL_MTU = 1280
@@ -20,7 +22,10 @@ const LEAST_TUNNEL_MTU = 1280
  * bridge.
  */
 export class NetworkUnderlay {
+  /** Nothing of ours is there, as far as this process knows. */
   private isSwept = false
+  /** Links of networks that this process made, recorded or not yet. */
+  private readonly claimed = new Set<string>()
 
   constructor(
     private readonly ovs: Switch,
@@ -81,8 +86,10 @@ export class NetworkUnderlay {
 
   /** Idempotent: the links that the bridge's ports are made of. Before the bridge. */
   async ensureLinks(network: NetworkRecord, datapath: DatapathType, signal: AbortSignal): Promise<void> {
-    for (const uplink of uplinksOn(network, datapath)) await this.links.ensureUplink(uplink, signal)
     const device = vxlanDevice(network, datapath)
+    this.isSwept = false
+    for (const link of linksOf(network)) this.claimed.add(link)
+    for (const uplink of uplinksOn(network, datapath)) await this.links.ensureUplink(uplink, signal)
     if (device !== undefined) await this.links.ensureVxlan(device, signal)
   }
 
@@ -107,17 +114,9 @@ export class NetworkUnderlay {
 
   /** Idempotent; for a network whose record and ports are gone. */
   async remove(network: NetworkRecord, signal: AbortSignal): Promise<void> {
-    for (const link of movedLinks(network)) {
-      const moved = this.records.moved(link)
-      if (moved === undefined) continue
-      await this.links.moveHostConfiguration(moved.configuration, network.bridge, link, signal)
-      await this.ovs.putRecord(movedChange(link, undefined), signal)
-      this.log.info('addresses moved back', {
-        from: network.bridge,
-        to: link,
-        addresses: moved.configuration.addresses,
-      })
-    }
+    // What is not removed now is a stray from here on.
+    for (const link of linksOf(network)) this.claimed.delete(link)
+    for (const link of movedLinks(network)) await this.giveBack(link, signal)
     const needed = new Set(
       this.records
         .networks()
@@ -130,7 +129,16 @@ export class NetworkUnderlay {
     if (device !== undefined) await this.links.removeVxlan(device.name, device.owner, signal)
   }
 
-  /** Compares links with the records and puts right what differs; removes devices that no record names. */
+  private async giveBack(link: string, signal: AbortSignal): Promise<void> {
+    const moved = this.records.moved(link)
+    if (moved === undefined) return
+    const { bridge, configuration } = moved
+    await this.links.moveHostConfiguration(configuration, bridge, link, signal)
+    await this.ovs.putRecord(movedChange(link, undefined), signal)
+    this.log.info('addresses moved back', { from: bridge, to: link, addresses: configuration.addresses })
+  }
+
+  /** Compares links with the records and puts right what differs; removes what networks that are gone have left. */
   async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const networks = this.records.networks().filter(hasUnderlay)
     if (networks.length === 0 && this.isSwept) return
@@ -145,25 +153,40 @@ export class NetworkUnderlay {
         this.log.info('underlay put right', { bridge: network.bridge, details })
       })
     }
-    let hasStrays = false
-    for (const [name, { owner }] of observed.links) {
-      const id = networkOfOwner(owner)
-      if (id === undefined || owner === undefined || this.records.network(id) !== undefined) continue
-      const isRemoved = await attempt('stray tunnel device', name, async () => {
-        await this.links.removeVxlan(name, owner, signal)
-        this.log.info('stray tunnel device removed', { name })
+    const strays = this.strays(observed)
+    for (const stray of strays) {
+      await attempt(`stray ${stray.kind}`, stray.name, async () => {
+        await this.removeStray(stray, signal)
+        this.log.info(`stray ${stray.kind} put right`, { name: stray.name })
       })
-      hasStrays ||= !isRemoved
     }
-    this.isSwept = networks.length === 0 && !hasStrays
+    this.isSwept = networks.length === 0 && strays.length === 0
+  }
+
+  private strays(observed: ObservedUnderlay): readonly UnderlayStray[] {
+    return underlayStrays(observed, this.records, (link) => this.claimed.has(link))
+  }
+
+  private removeStray(stray: UnderlayStray, signal: AbortSignal): Promise<void> {
+    switch (stray.kind) {
+      case 'tunnel device':
+        return this.links.removeVxlan(stray.name, stray.owner, signal)
+      case 'guarded link':
+        return this.links.releaseUplink(stray.name, signal)
+      case 'moved addresses':
+        return this.giveBack(stray.name, signal)
+    }
   }
 
   /** What {@link reconcile} would put right, a line each. */
   async differences(signal: AbortSignal): Promise<readonly string[]> {
     const networks = this.records.networks().filter(hasUnderlay)
-    if (networks.length === 0) return []
+    if (networks.length === 0 && this.isSwept) return []
     const observed = await this.links.observe(signal)
-    return networks.flatMap((network) => this.differencesOf(network, observed))
+    return [
+      ...networks.flatMap((network) => this.differencesOf(network, observed)),
+      ...this.strays(observed).map(describeStray),
+    ]
   }
 
   private differencesOf(network: NetworkRecord, observed: ObservedUnderlay): readonly string[] {
@@ -213,17 +236,18 @@ function deviceDetails({ name, mtu, peers }: VxlanDevice, observed: ObservedUnde
   ]
 }
 
+/** Whatever the datapath. */
+function linksOf(network: NetworkRecord): readonly string[] {
+  const device = vxlanDevice(network, 'netdev')
+  return [...uplinkLinks(network), ...(device === undefined ? [] : [device.name])]
+}
+
 function hasUnderlay(network: NetworkRecord): boolean {
   return uplinkLinks(network).length > 0 || peersOf(network).length > 0
 }
 
 function uplinksOn(network: NetworkRecord, datapath: DatapathType): readonly UplinkLink[] {
   return uplinkLinks(network).map((name) => ({ name, bypassHostStack: datapath === 'netdev' }))
-}
-
-/** The NIC whose addresses a network moves to its bridge, if it does. */
-function movedLinks(network: NetworkRecord): readonly string[] {
-  return parseNetworkOptions(network.options).moveIp === true ? uplinkLinks(network) : []
 }
 
 function union(known: readonly string[] = [], current: readonly string[]): readonly string[] {

@@ -24,3 +24,8 @@ export function uplinkPorts(network: NetworkRecord): readonly BridgePortSpec[] {
 export function uplinkLinks(network: Pick<NetworkRecord, 'options'>): readonly string[] {
   return uplinksOf(parseNetworkOptions(network.options)).flatMap(({ links }) => links)
 }
+
+/** The NIC whose addresses a network moves to its bridge, if it does. */
+export function movedLinks(network: Pick<NetworkRecord, 'options'>): readonly string[] {
+  return parseNetworkOptions(network.options).moveIp === true ? uplinkLinks(network) : []
+}

@@ -229,6 +229,30 @@ describe('uplinks', () => {
     expect(await state()).toEqual(before)
     expect(await lan.get('Open_vSwitch', '.', 'external_ids')).toBe('{}')
   })
+
+  it('are given back to the host where the driver died when their network was half gone', async () => {
+    await lan.makeNic('eth2')
+    const ip = async (...args: readonly string[]): Promise<string> =>
+      (await lan.host.netns.exec('ip', ...args)).stdout.trim()
+    const guards = async (): Promise<string> =>
+      (await lan.host.netns.exec('nft', 'list', 'ruleset', 'netdev')).stdout
+    await ip('address', 'add', '192.0.2.1/24', 'dev', 'eth2')
+    const network = await lan.createLan({ 'ovs.bridge.bind_interface': 'eth2', 'ovs.bridge.move_ip': 'true' })
+    expect(await guards()).toContain('eth2')
+    // The transaction by which a network's bridge and record go, and nothing after it.
+    const record = `dovesnap-network-${network}`
+    await lan.host.ovs.vsctl('del-br', 'lan', '--', 'remove', 'Open_vSwitch', '.', 'external_ids', record)
+    const { plugin } = await lan.restart()
+    expect(await plugin.reconciler.differences(never)).toEqual([
+      'link eth2 is no uplink any more and has an ingress guard',
+      'link eth2 lacks the addresses that moved to a bridge',
+    ])
+    await plugin.reconciler.run()
+    expect(await ip('-brief', 'address', 'show', 'dev', 'eth2')).toContain('192.0.2.1/24')
+    expect(await guards()).not.toContain('eth2')
+    expect(await plugin.reconciler.differences(never)).toEqual([])
+    expect(await lan.get('Open_vSwitch', '.', 'external_ids')).toBe('{}')
+  })
 })
 
 describe('a mirror', () => {

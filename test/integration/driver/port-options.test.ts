@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Process } from './fixture'
 import { attach, endpointRequest, networkRequest, never } from './fixture'
 import type { Lan } from './lan'
 import { makeLan } from './lan'
@@ -140,6 +141,18 @@ describe('a tunnel', () => {
     await lan.plugin.reconciler.run()
     expect(await lan.host.linkNames()).toContain('somebody')
     expect(await lan.host.linkNames()).not.toContain('ovst-stray')
+  })
+
+  it('that is being made is no stray', async () => {
+    const racing: Process = await lan.host.startProcess((run) => async (command, args, options) => {
+      const result = await run(command, args, options)
+      if (command === 'bridge' && args.includes('-batch')) await racing.reconciler.run()
+      return result
+    })
+    const request = networkRequest({ options: { 'ovs.bridge.name': 'lan', ...options } })
+    await racing.driver.createNetwork(request, never)
+    expect(racing.logged.join('\n')).not.toContain('stray')
+    expect(await racing.reconciler.differences(never)).toEqual([])
   })
 
   it('to this host itself is refused', async () => {
