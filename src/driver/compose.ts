@@ -1,5 +1,7 @@
 import type { Logger } from '../log'
-import { Applier } from './apply'
+import { Abandoned } from './abandoned'
+import { EndpointApplier } from './apply-endpoint'
+import { NetworkApplier } from './apply-network'
 import type { Clock } from './clock'
 import { OvsNetworkDriver } from './driver'
 import type { Firewall } from './firewall'
@@ -15,6 +17,7 @@ import { Records } from './records'
 import { Routing } from './routing'
 import type { Switch } from './switch'
 import { NetworkUnderlay } from './underlay'
+import { createUndo } from './undo'
 import type { UnderlayLinks } from './underlay-links'
 
 /** What the driver works with; each the only way to its part of the host. */
@@ -42,10 +45,14 @@ export function composeDriver(host: Host): {
   const underlay = new NetworkUnderlay(ovs, records, host.underlay, log)
   const guards = new PortGuards(ovs, records, host.flows, log)
   const publisher = new Publisher(records, host.ports, routing, locks, clock, log)
-  const applier = new Applier(ovs, records, links, underlay, guards, routing, publisher, locks, clock, log)
-  const driver = new OvsNetworkDriver(ovs, records, applier, publisher, locks, clock, log)
+  const abandoned = new Abandoned(records)
+  const undo = createUndo(clock, log)
+  const networks = new NetworkApplier(ovs, records, links, underlay, guards, routing, locks, abandoned, undo)
+  const endpoints = new EndpointApplier(ovs, records, links, networks, guards, publisher, abandoned, undo)
+  const appliers = { networks, endpoints, abandoned }
+  const driver = new OvsNetworkDriver(ovs, records, appliers, publisher, locks, clock, log)
   const reconciler = new Reconciler(
-    { ovs, records, links, applier, underlay, guards, routing, publisher, locks, clock, log },
+    { ovs, records, links, ...appliers, underlay, guards, routing, publisher, locks, clock, log },
     driver.madeHere,
   )
   return { driver, reconciler }

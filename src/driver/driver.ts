@@ -12,7 +12,8 @@ import type {
   PortBinding,
   PublishRequest,
 } from './api'
-import type { Applier, NetworkPlan } from './apply'
+import type { Appliers } from './appliers'
+import type { NetworkPlan } from './apply-network'
 import { describeEndpoint } from './endpoint-info'
 import type { Clock } from './clock'
 import type { KeyedLock } from './keyed-lock'
@@ -29,14 +30,14 @@ import type { Switch } from './switch'
 
 const CONTAINER_LINK_PREFIX = 'eth'
 
-/** Answers Docker's requests from the records, and changes records and host together through the {@link Applier}. */
+/** Answers Docker's requests from the records, and changes records and host together through {@link Appliers}. */
 export class OvsNetworkDriver implements NetworkDriver {
   private readonly ownWork = new Set<string>()
 
   constructor(
     private readonly ovs: Switch,
     private readonly records: Records,
-    private readonly applier: Applier,
+    private readonly appliers: Appliers,
     private readonly publisher: Publisher,
     private readonly locks: KeyedLock,
     private readonly clock: Clock,
@@ -58,14 +59,14 @@ export class OvsNetworkDriver implements NetworkDriver {
     const plan = { id, options, internal, ipv4, ipv6 }
     await this.locks.run(lockKey.network(id), async () => {
       await this.ovs.whenAvailable(signal)
-      this.applier.reclaim(id)
+      this.appliers.abandoned.remove(id)
       const started = this.clock.now()
       const existing = this.records.network(id)
       if (existing !== undefined && !isSameNetwork(existing, plan)) {
         throw DriverError.of('NETWORK_EXISTS', [shortId(id)])
       }
-      if (existing !== undefined) return this.applier.applyNetwork(existing, signal)
-      const { bridge } = await this.applier.createNetwork(plan, signal)
+      if (existing !== undefined) return this.appliers.networks.apply(existing, signal)
+      const { bridge } = await this.appliers.networks.create(plan, signal)
       this.log.info('network created', { network: shortId(id), bridge, ms: this.since(started) })
     })
   }
@@ -84,7 +85,7 @@ export class OvsNetworkDriver implements NetworkDriver {
     // Docker has forgotten them already, or it would not delete their network.
     const orphans = this.records.endpointsOf(id)
     for (const orphan of orphans) await this.withdrawEndpoint(orphan.id, signal)
-    await this.applier.withdrawNetwork(record, signal)
+    await this.appliers.networks.withdraw(record, signal)
     this.log.info('network deleted', {
       network: shortId(id),
       bridge: record.bridge,
@@ -97,7 +98,7 @@ export class OvsNetworkDriver implements NetworkDriver {
     return this.locks.run(lockKey.endpoint(request.endpointId), async () => {
       // At boot Docker starts each container with a restart policy once.
       await this.ovs.whenAvailable(signal, 'boot')
-      this.applier.reclaim(request.endpointId)
+      this.appliers.abandoned.remove(request.endpointId)
       const started = this.clock.now()
       const network = this.records.network(request.networkId)
       if (network === undefined) throw DriverError.of('NETWORK_UNKNOWN', [shortId(request.networkId)])
@@ -109,9 +110,9 @@ export class OvsNetworkDriver implements NetworkDriver {
       const existing = this.records.endpoint(id)
       const record =
         existing === undefined
-          ? await this.applier.createEndpoint(plan, network, signal)
+          ? await this.appliers.endpoints.create(plan, network, signal)
           : { ...existing, ...plan }
-      if (existing !== undefined) await this.applier.applyEndpoint(record, network, signal)
+      if (existing !== undefined) await this.appliers.endpoints.apply(record, network, signal)
       this.log.info('endpoint created', {
         ...describe(record),
         bridge: network.bridge,
@@ -138,7 +139,7 @@ export class OvsNetworkDriver implements NetworkDriver {
       await this.ovs.whenAvailable(signal)
       const { record, network } = this.find(endpoint)
       // Begun with CreateEndpoint: Docker has written its books meanwhile.
-      await this.applier.settleEndpoint(record, network, signal)
+      await this.appliers.endpoints.settle(record, network, signal)
       await this.ovs.putRecord(endpointChange({ ...record, joined: true }), signal)
       const gateways = gatewaysFor(network, record)
       this.log.info('endpoint joined', { ...describe(record), ...gateways })
@@ -176,7 +177,7 @@ export class OvsNetworkDriver implements NetworkDriver {
     try {
       await work()
     } catch (error) {
-      this.applier.abandon(id)
+      this.appliers.abandoned.add(id)
       throw error
     }
   }
@@ -213,7 +214,7 @@ export class OvsNetworkDriver implements NetworkDriver {
       // The same checks as when the network was made.
       const options = { ...found.options, 'ovs.bridge.peers': peers.join(',') }
       const parsed = parseNetworkOptions(options).peers ?? []
-      await this.applier.applyPeers({ ...found, peers: parsed }, options, signal)
+      await this.appliers.networks.applyPeers({ ...found, peers: parsed }, options, signal)
       this.log.info('peers changed', { network: shortId(found.id), peers: parsed })
       return parsed
     })
@@ -225,7 +226,7 @@ export class OvsNetworkDriver implements NetworkDriver {
       this.ownWork.delete(id)
       const record = this.records.endpoint(id)
       if (record === undefined) return
-      await this.applier.withdrawEndpoint(record, signal)
+      await this.appliers.endpoints.withdraw(record, signal)
       this.log.info('endpoint deleted', { ...describe(record), ms: this.since(started) })
     })
   }

@@ -1,6 +1,6 @@
 import { failureOf, reasonOf } from '../errors'
 import type { Logger } from '../log'
-import type { Applier } from './apply'
+import type { Appliers } from './appliers'
 import type { Attempt } from './attempt'
 import type { Clock } from './clock'
 import { linkOwner } from './desired'
@@ -29,11 +29,10 @@ const ROUND_MS = 60_000
 /** Enough for changes to share transactions of the switch, and not so many processes at once that requests starve. */
 const AT_ONCE = 32
 
-export interface ReconcilerParts {
+export interface ReconcilerParts extends Appliers {
   readonly ovs: Switch
   readonly records: Records
   readonly links: Links
-  readonly applier: Applier
   readonly underlay: NetworkUnderlay
   readonly guards: PortGuards
   readonly routing: Routing
@@ -62,8 +61,12 @@ export class Reconciler {
     isOwnWork: (endpointId: string) => boolean,
   ) {
     this.joinGrace = new JoinGrace(parts.clock, isOwnWork)
-    this.survey = new Survey(parts.ovs, parts.records, parts.applier, (endpoint, isLinkHere) =>
-      this.joinGrace.isOverdue(endpoint, isLinkHere, this.trigger),
+    this.survey = new Survey(
+      parts.ovs,
+      parts.records,
+      parts.networks,
+      parts.abandoned,
+      (endpoint, isLinkHere) => this.joinGrace.isOverdue(endpoint, isLinkHere, this.trigger),
     )
   }
 
@@ -102,11 +105,11 @@ export class Reconciler {
 
   /** One round. What fails for one network, bridge or endpoint is logged, and tried again in the next. */
   async run(): Promise<void> {
-    const { ovs, records, links, applier, underlay, guards, routing, publisher, clock } = this.parts
+    const { ovs, records, links, abandoned, underlay, guards, routing, publisher, clock } = this.parts
     if (!ovs.available) return
     const isEmpty = records.networks().length === 0 && records.endpoints().length === 0
     // Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at.
-    if (isEmpty && this.isSwept && !applier.hasAbandoned) return
+    if (isEmpty && this.isSwept && abandoned.isEmpty) return
     this.failures = this.failuresSoFar
     this.failuresSoFar = new Map()
     const signal = clock.deadline(ROUND_MS)
@@ -122,7 +125,7 @@ export class Reconciler {
     await this.attempt('links', 'host', () => links.sweep(signal))
     await publisher.reconcile(this.attempt)
     const isClean = this.failuresSoFar.size === 0
-    if (isClean) applier.forgetUnrecorded()
+    if (isClean) abandoned.removeUnrecorded()
     this.isSwept = isEmpty && isClean
   }
 
@@ -166,16 +169,16 @@ export class Reconciler {
   }
 
   private mendNetwork({ id }: NetworkRecord, details: readonly string[], signal: AbortSignal): Promise<void> {
-    const { records, applier, log } = this.parts
+    const { records, networks, abandoned, log } = this.parts
     return this.locked('network', shortId(id), lockKey.network(id), async () => {
       const record = records.network(id)
       if (record === undefined) return
       const { bridge } = record
-      if (applier.isAbandoned(id)) {
-        await applier.withdrawNetwork(record, signal)
+      if (abandoned.has(id)) {
+        await networks.withdraw(record, signal)
         log.info('network that Docker gave up removed', { network: shortId(id), bridge })
       } else {
-        await applier.applyBridge(record, signal)
+        await networks.applyBridge(record, signal)
         log.info('network put right', { network: shortId(id), bridge, details })
       }
     })
@@ -187,13 +190,13 @@ export class Reconciler {
     details: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { records, applier, links, log } = this.parts
+    const { records, endpoints, links, log } = this.parts
     return this.locked('endpoint', shortId(id), lockKey.endpoint(id), async () => {
       const record = records.endpoint(id)
       const network = record === undefined ? undefined : records.network(record.networkId)
       if (record === undefined) return
       if (kind === 'endpoint' && network !== undefined) {
-        await applier.applyEndpoint(record, network, signal)
+        await endpoints.apply(record, network, signal)
         log.info('endpoint put right', { ...describe(record), details })
         return
       }
@@ -201,7 +204,7 @@ export class Reconciler {
       const ends = await Promise.all([hostLink, containerLink].map((name) => links.find(name, signal)))
       const current = new Map(ends.flatMap((link) => (link === undefined ? [] : [[link.name, link]])))
       if (this.survey.endpoint(record, current)?.kind !== 'endpoint without a container') return
-      await applier.withdrawEndpoint(record, signal)
+      await endpoints.withdraw(record, signal)
       log.info('endpoint without a container removed', { ...describe(record), details })
     })
   }
@@ -223,7 +226,7 @@ export class Reconciler {
 
   private async sweepBridge(name: string, signal: AbortSignal): Promise<void> {
     await this.attempt('bridge', name, async () => {
-      if (!(await this.parts.applier.removeUnusedBridge(name, signal))) return
+      if (!(await this.parts.networks.removeUnusedBridge(name, signal))) return
       this.parts.log.info('stray bridge removed', { name })
     })
   }

@@ -1,5 +1,6 @@
 import { reasonOf } from '../errors'
-import type { Applier } from './apply'
+import type { Abandoned } from './abandoned'
+import type { NetworkApplier } from './apply-network'
 import type { VethPair } from './links'
 import { speakingOfBridge } from './endpoint-options'
 import { desiredEndpoint, endpointOfOwner, linkOwner } from './desired'
@@ -48,7 +49,8 @@ export class Survey {
   constructor(
     private readonly ovs: Switch,
     private readonly records: Records,
-    private readonly applier: Applier,
+    private readonly bridges: Pick<NetworkApplier, 'bridgeSpecOf'>,
+    private readonly abandoned: Abandoned,
     /** Endpoints whose time to have a container is over. */
     private readonly isOverdue: (endpoint: EndpointRecord, isLinkHere: boolean) => boolean,
   ) {}
@@ -56,7 +58,7 @@ export class Survey {
   networks(): readonly Difference[] {
     const speaking = speakingOfBridge(this.records.endpoints())
     return this.records.networks().flatMap((record): readonly Difference[] => {
-      if (this.applier.isAbandoned(record.id)) {
+      if (this.abandoned.has(record.id)) {
         return [{ kind: 'abandoned network', record, details: ['Docker gave it up'] }]
       }
       const details = this.networkDetails(record, speaking)
@@ -69,7 +71,7 @@ export class Survey {
       return [`bridge ${record.bridge} is missing`]
     }
     try {
-      return this.ovs.bridgeDifferences(this.applier.bridgeSpecOf(record, speaking))
+      return this.ovs.bridgeDifferences(this.bridges.bridgeSpecOf(record, speaking))
     } catch (error) {
       return [reasonOf(error)]
     }
@@ -102,7 +104,7 @@ export class Survey {
   ): string | undefined {
     if (network === undefined) return 'its network is gone'
     if (links.get(record.hostLink)?.owner !== linkOwner(record.id)) return `link ${record.hostLink} is gone`
-    if (this.applier.isAbandoned(record.id)) return 'Docker gave it up'
+    if (this.abandoned.has(record.id)) return 'Docker gave it up'
     const isLinkHere = links.get(record.containerLink)?.owner === linkOwner(record.id)
     return this.isOverdue(record, isLinkHere) ? 'no container took its link' : undefined
   }
