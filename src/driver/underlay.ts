@@ -54,21 +54,15 @@ export class NetworkUnderlay {
     }
     if (options.moveIp === true && !this.ovs.outlivesPlugin)
       throw DriverError.of('MOVE_UNSAFE', uplinks.slice(0, 1) as [string])
-    await this.checkPeers(plan, signal)
     const { tunnel, peers = [] } = options
+    refuseOwnAddress(peers, links)
     return tunnel === undefined ? undefined : this.tunnelMtu(tunnel, peers, signal)
   }
 
   /** @throws DriverError `OPTION_EXCLUDES` where a peer is this host. */
   async checkPeers({ options }: Pick<NetworkRecord, 'options'>, signal: AbortSignal): Promise<void> {
     const { peers = [] } = parseNetworkOptions(options)
-    if (peers.length === 0) return
-    const { links } = await this.links.observe(signal)
-    const own = new Set([...links.values()].flatMap(({ addresses }) => addresses.map(plainAddress)))
-    const self = peers.find((peer) => own.has(peer))
-    if (self !== undefined) {
-      throw DriverError.of('OPTION_EXCLUDES', ['ovs.bridge.peers', self, 'that is this host itself'])
-    }
+    if (peers.length > 0) refuseOwnAddress(peers, (await this.links.observe(signal)).links)
   }
 
   private async tunnelMtu(
@@ -207,6 +201,14 @@ export class NetworkUnderlay {
       ...moved.filter((cidr) => !onBridge.includes(cidr)).map((cidr) => `${bridge} lacks ${cidr} of ${link}`),
       ...(links.get(link)?.addresses ?? []).map((cidr) => `${link} still has ${cidr}`),
     ]
+  }
+}
+
+function refuseOwnAddress(peers: readonly string[], links: ObservedUnderlay['links']): void {
+  const own = new Set([...links.values()].flatMap(({ addresses }) => addresses.map(plainAddress)))
+  const self = peers.find((peer) => own.has(peer))
+  if (self !== undefined) {
+    throw DriverError.of('OPTION_EXCLUDES', ['ovs.bridge.peers', self, 'that is this host itself'])
   }
 }
 
