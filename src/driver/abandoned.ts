@@ -9,8 +9,8 @@ export class Abandoned {
 
   constructor(private readonly records: Pick<Records, 'network' | 'endpoint'>) {}
 
-  get isEmpty(): boolean {
-    return this.ids.size === 0
+  all(): readonly string[] {
+    return [...this.ids]
   }
 
   has(id: string): boolean {
@@ -26,9 +26,9 @@ export class Abandoned {
     this.ids.delete(id)
   }
 
-  /** For when the host has been looked at, and nothing is left of what no record names. */
-  removeUnrecorded(): void {
-    for (const id of this.ids) {
+  /** For when the host has been looked at since they were added, and nothing is left of what no record names. */
+  removeUnrecorded(ids: readonly string[]): void {
+    for (const id of ids) {
       if (this.records.network(id) === undefined && this.records.endpoint(id) === undefined)
         this.ids.delete(id)
     }

@@ -109,7 +109,8 @@ export class Reconciler {
     if (!ovs.available) return
     const isEmpty = records.networks().length === 0 && records.endpoints().length === 0
     // Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at.
-    if (isEmpty && this.isSwept && abandoned.isEmpty) return
+    const givenUp = abandoned.all()
+    if (isEmpty && this.isSwept && givenUp.length === 0) return
     this.failures = this.failuresSoFar
     this.failuresSoFar = new Map()
     const signal = clock.deadline(ROUND_MS)
@@ -125,7 +126,7 @@ export class Reconciler {
     await this.attempt('links', 'host', () => links.sweep(signal))
     await publisher.reconcile(this.attempt)
     const isClean = this.failuresSoFar.size === 0
-    if (isClean) abandoned.removeUnrecorded()
+    if (isClean) abandoned.removeUnrecorded(givenUp)
     this.isSwept = isEmpty && isClean
   }
 
