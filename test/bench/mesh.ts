@@ -2,24 +2,23 @@ import type { TestHost } from '../e2e/host/host'
 import { pluginName, startHost } from '../e2e/host/host'
 import type { Wire } from '../e2e/host/join'
 import { joinHosts } from '../e2e/host/join'
-import { tcpRate } from './iperf'
 import type { Enter } from '../fixtures/helper'
 import type { Samples } from './measure'
+import type { Path } from './paths'
+import { comparePaths } from './paths'
 
-const ROUNDS = 5
-
-/** A container at each end, on a network of the driver's that reaches from host to host. */
-interface Path {
+/** A network that spans both hosts, with a container of its name on each. */
+interface Span {
   readonly network: string
   /** Its addresses begin with this and the host's number. */
   readonly prefix: string
 }
 
-const TUNNEL: Path = { network: 'mesh', prefix: '10.98' }
-const BY_HAND: Path = { network: 'hand', prefix: '10.99' }
+const TUNNEL: Span = { network: 'mesh', prefix: '10.98' }
+const BY_HAND: Span = { network: 'hand', prefix: '10.99' }
 
 /**
- * TCP from a container of one host to one of another, kbit/s: over the driver's VXLAN, and over the same made by hand with
+ * From a container of one host to one of another: over the driver's VXLAN, and over the same made by hand with
  * `ip link add … type vxlan` and `ovs-vsctl add-port` on a flat network.
  */
 export async function mesh(bundle: string): Promise<readonly Samples[]> {
@@ -47,19 +46,12 @@ export async function mesh(bundle: string): Promise<readonly Samples[]> {
         ip link set hand0 mtu 1450 up`)
       await host.ovs('ovs-vsctl', 'add-port', 'hand', 'hand0')
     }
-    const samples = { mesh_tunnel: [] as number[], mesh_by_hand: [] as number[] }
-    for (let round = 0; round <= ROUNDS; round += 1) {
-      for (const [name, path] of [
-        ['mesh_tunnel', TUNNEL],
-        ['mesh_by_hand', BY_HAND],
-      ] as const) {
-        const [from, to] = await Promise.all([a, b].map((host) => enter(host, path)))
-        if (from === undefined || to === undefined) throw new Error('no containers')
-        const rate = await tcpRate(from, to, `${path.prefix}.2.10`)
-        if (round > 0) samples[name].push(rate)
-      }
-    }
-    return Object.entries(samples).map(([name, values]) => ({ name, unit: 'kbit/s', values }))
+    const path = async (span: Span): Promise<Path> => ({
+      from: await enter(a, span),
+      to: await enter(b, span),
+      address: `${span.prefix}.2.10`,
+    })
+    return await comparePaths({ mesh: await path(TUNNEL), by_hand: await path(BY_HAND) })
   } finally {
     for (const host of hosts) await host.stop()
     await wire?.dispose()
@@ -69,7 +61,7 @@ export async function mesh(bundle: string): Promise<readonly Samples[]> {
 async function attach(
   host: TestHost,
   index: number,
-  { network, prefix }: Path,
+  { network, prefix }: Span,
   options: readonly string[],
 ): Promise<void> {
   await host.docker('network', 'create', '-d', pluginName, '--subnet', `${prefix}.0.0/16`, ...options, network)
@@ -78,7 +70,7 @@ async function attach(
   await host.docker('run', '-d', '--name', network, '--net', network, '--ip', address, ...image)
 }
 
-async function enter(host: TestHost, { network }: Path): Promise<Enter> {
+async function enter(host: TestHost, { network }: Span): Promise<Enter> {
   const format = '{{.NetworkSettings.SandboxKey}}'
   const key = (await host.docker('inspect', '-f', format, network)).stdout.trim()
   return ['nsenter', `--net=/proc/${host.pid}/root${key.replace(/^\/var\/run/, '/run')}`]

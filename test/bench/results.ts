@@ -73,12 +73,16 @@ export function figures({ samples }: Results, kernel: Results | undefined): read
   add('tcp_userspace_vs_bridge', 'TCP between two containers, userspace datapath', over('tcp_ovs', 'tcp_bridge'), LEAST(0.85))
   add('tcp_nat_vs_bridge', 'TCP to the outside, nat mode', over('tcp_nat_ovs', 'tcp_nat_bridge'))
   add('udp_vs_bridge', 'datagrams of 64 bytes per second between two containers', over('udp_ovs', 'udp_bridge'))
+  add('udp_nat_vs_bridge', 'the same to the outside, nat mode', over('udp_nat_ovs', 'udp_nat_bridge'))
   add('round_trip_vs_bridge', 'a datagram’s way there and back', over('round_trip_ovs', 'round_trip_bridge'))
+  add('round_trip_nat_vs_bridge', 'the same to the outside, nat mode', over('round_trip_nat_ovs', 'round_trip_nat_bridge'))
   if (kernel !== undefined) {
     const from = kernel.samples
     add('tcp_kernel_vs_bridge', 'TCP between two containers, kernel datapath', over('tcp_ovs', 'tcp_bridge', from), LEAST(0.95))
   }
-  add('mesh_vs_by_hand', 'TCP over VXLAN between two hosts, against the same made by hand', over('mesh_tunnel', 'mesh_by_hand'), LEAST(0.8))
+  add('mesh_vs_by_hand', 'TCP over VXLAN between two hosts, against the same made by hand', over('tcp_mesh', 'tcp_by_hand'), LEAST(0.8))
+  add('udp_mesh_vs_by_hand', 'datagrams of 64 bytes per second, the same way', over('udp_mesh', 'udp_by_hand'))
+  add('round_trip_mesh_vs_by_hand', 'a datagram there and back, the same way', over('round_trip_mesh', 'round_trip_by_hand'))
   add('start_to_listen_s', 'from the driver’s start until it listens, seconds', of('start_to_listen'), MOST(0.3))
   add('start_to_listen_1000_s', 'the same with 1000 endpoints, seconds', of('start_to_listen_1000'), MOST(0.5))
   add('reconcile_1000_s', 'all put right after a restart, 1000 endpoints, a tenth damaged, seconds', of('reconcile_1000'), MOST(5))

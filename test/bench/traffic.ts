@@ -4,25 +4,13 @@ import { pluginName, startHost } from '../e2e/host/host'
 import type { Outside } from '../e2e/outside'
 import { addOutside, enterContainer, OUTSIDE4 } from '../e2e/outside'
 import type { Enter } from '../fixtures/helper'
-import { datagramRate, roundTrip } from '../fixtures/stream'
 import type { DriverName } from './api'
 import { createNetwork, DRIVER_NAMES, networkOf, PREFIXES } from './api'
-import { tcpRate } from './iperf'
-import type { Reading, Samples } from './measure'
-import { interleaveReadings } from './measure'
+import type { Samples } from './measure'
+import type { Path } from './paths'
+import { comparePaths } from './paths'
 
-const ROUNDS = 5
-
-interface Ends {
-  readonly from: Enter
-  readonly to: Enter
-  readonly address: string
-}
-
-/**
- * What containers get of TCP, of small UDP datagrams and of latency: from one to another of the same network, and from one
- * to the outside through the host's own address. The helpers are Node's: the same at both ends of every path.
- */
+/** What containers get: from one to another of the same network, and from one to the outside through the host's own address. */
 export async function traffic(bundle: string, release: Engine): Promise<readonly Samples[]> {
   const host = await startHost({ engine: release, name: 'bench-traffic' })
   let outside: Outside | undefined
@@ -31,28 +19,14 @@ export async function traffic(bundle: string, release: Engine): Promise<readonly
     await host.installPlugin(bundle)
     await host.waitForSwitch(pluginName)
     outside = await addOutside(host)
-    const inner = new Map<DriverName, Ends>()
-    const outer = new Map<DriverName, Ends>()
+    const paths: Record<string, Path> = {}
     for (const driver of DRIVER_NAMES) {
       await createNetwork(host, driver, driver === 'ovs' ? { 'ovs.bridge.mode': 'nat' } : {})
       const [from, to] = [await runContainer(host, driver, 1), await runContainer(host, driver, 2)]
-      inner.set(driver, { from, to, address: addressOf(driver, 2) })
-      outer.set(driver, { from, to: outside.enter, address: OUTSIDE4 })
+      paths[driver] = { from, to, address: addressOf(driver, 2) }
+      paths[`nat_${driver}`] = { from, to: outside.enter, address: OUTSIDE4 }
     }
-    const each = (
-      name: string,
-      paths: ReadonlyMap<DriverName, Ends>,
-      read: (ends: Ends) => Promise<number>,
-    ): Readonly<Record<string, Reading>> =>
-      Object.fromEntries([...paths].map(([driver, ends]) => [`${name}_${driver}`, () => read(ends)]))
-    const tcp = ({ from, to, address }: Ends): Promise<number> => tcpRate(from, to, address)
-    const udp = ({ from, to, address }: Ends): Promise<number> => datagramRate(from, to, address)
-    const latency = ({ from, to, address }: Ends): Promise<number> => roundTrip(from, to, address)
-    return [
-      ...(await interleaveReadings(ROUNDS, 'kbit/s', { ...each('tcp', inner, tcp), ...each('tcp_nat', outer, tcp) })),
-      ...(await interleaveReadings(ROUNDS, 'packets/s', each('udp', inner, udp))),
-      ...(await interleaveReadings(ROUNDS, 'ms', each('round_trip', inner, latency))),
-    ]
+    return await comparePaths(paths)
   } finally {
     await outside?.remove()
     await host.stop()
