@@ -119,6 +119,17 @@ describe('a nat network', () => {
     expect(await host.ovs.vsctl('list-br')).toBe('')
   })
 
+  it('that an operator takes out of the records leaves nothing', async () => {
+    const network = nat()
+    await plugin.driver.createNetwork(network, never)
+    const key = `dovesnap-network-${network.networkId}`
+    await host.ovs.vsctl('remove', 'Open_vSwitch', '.', 'external_ids', key)
+    await plugin.reconciler.run()
+    expect(await footprint()).toBe(before)
+    expect(await host.ovs.vsctl('list-br')).toBe('')
+    expect(await host.ovs.vsctl('get', 'Open_vSwitch', '.', 'external_ids')).toBe('{}')
+  })
+
   it("on somebody else's bridge has its gateway on a port of its own, and takes that away again", async () => {
     await host.ovs.vsctl('add-br', 'lan', '--', 'set', 'bridge', 'lan', 'datapath_type=netdev')
     const network = nat({ options: { 'ovs.bridge.name': 'lan', 'ovs.bridge.vlan': '7' } })
