@@ -7,15 +7,16 @@ import { RpcConnection } from './rpc'
 async function connected(answers: Record<string, Answer> = {}) {
   const server = new FakeServer(answers)
   const notifications: unknown[] = []
+  const ends: string[] = []
   const rpc = new RpcConnection(await server.connect(), {
     onNotification: (method, params) => {
       if (method === 'boom') throw new Error('boom')
       notifications.push([method, params])
     },
     onActivity: () => undefined,
-    onClosed: () => undefined,
+    onClosed: ({ message }) => ends.push(message),
   })
-  return { server, rpc, notifications }
+  return { server, rpc, notifications, ends }
 }
 
 describe('RpcConnection', () => {
@@ -88,6 +89,16 @@ describe('RpcConnection', () => {
     await expect(request).rejects.toBeInstanceOf(ConnectionLostError)
     await expect(rpc.request('m', [])).rejects.toBeInstanceOf(NotConnectedError)
     expect((await rpc.closed).message).toBe('the server closed the connection')
+  })
+
+  it('tells of its end before those who wait for an answer learn of it', async () => {
+    const { server, rpc, ends } = await connected()
+    const toldBefore = rpc.request('m', []).catch(() => [...ends])
+    await settled()
+    server.drop()
+    expect(await toldBefore).toEqual(['the server closed the connection'])
+    rpc.close(new Error('again'))
+    expect(ends).toHaveLength(1)
   })
 
   it.each([['{"id":}'], ['[]'], ['{"method":"boom","params":[],"id":null}']])(
