@@ -70,9 +70,7 @@ export class NetworkApplier {
       refuseOverlapsWith(record, this.records.networks())
       try {
         refuseUnguardable({ options: {} }, record, spec.datapath)
-        await this.underlay.ensureLinks(record, spec.datapath, signal)
-        await this.ovs.ensureBridge(spec, record.id, networkChange(record), signal)
-        if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(bridge, signal)
+        await this.ensureBridge(record, spec, signal)
         await this.underlay.ensureMove(record, signal)
         await this.routing.ensure(record, signal)
         signal.throwIfAborted()
@@ -108,11 +106,14 @@ export class NetworkApplier {
       if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
         throw DriverError.of('BRIDGE_GONE', [record.bridge])
       }
-      const spec = this.bridgeSpecOf(record)
-      await this.underlay.ensureLinks(record, spec.datapath, signal)
-      await this.ovs.ensureBridge(spec, record.id, networkChange(record), signal)
-      if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(record.bridge, signal)
+      await this.ensureBridge(record, this.bridgeSpecOf(record), signal)
     })
+  }
+
+  private async ensureBridge(record: NetworkRecord, spec: BridgeSpec, signal: AbortSignal): Promise<void> {
+    await this.underlay.ensureLinks(record, spec.datapath, signal)
+    await this.ovs.ensureBridge(spec, record.id, networkChange(record), signal)
+    if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(record.bridge, signal)
   }
 
   /**
@@ -135,7 +136,7 @@ export class NetworkApplier {
 
   private async forget(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     const removal = networkRemoval(record.id)
-    const sharers = this.records.networksOn(record.bridge).filter(({ id }) => id !== record.id)
+    const sharers = this.sharersOf(record)
     const isLast = sharers.length === 0
     const { gatewayLink } = record
     if (isLast) await this.ovs.removeBridge(record.bridge, removal, signal)
@@ -181,8 +182,12 @@ export class NetworkApplier {
    * @param speaking as {@link speakingOfBridge} gives them: who asks for many networks gives them once.
    */
   bridgeSpecOf(record: NetworkRecord, speaking = speakingOfBridge(this.records.endpoints())): BridgeSpec {
-    const sharers = this.records.networksOn(record.bridge).filter(({ id }) => id !== record.id)
-    return this.bridgeSpecFor(record.bridge, [...sharers, record], speaking)
+    return this.bridgeSpecFor(record.bridge, [...this.sharersOf(record), record], speaking)
+  }
+
+  /** The other networks on its bridge. */
+  private sharersOf({ id, bridge }: NetworkRecord): readonly NetworkRecord[] {
+    return this.records.networksOn(bridge).filter((other) => other.id !== id)
   }
 
   private bridgeSpecFor(

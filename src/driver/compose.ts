@@ -17,8 +17,8 @@ import { Records } from './records'
 import { Routing } from './routing'
 import type { Switch } from './switch'
 import { NetworkUnderlay } from './underlay'
-import { createUndo } from './undo'
 import type { UnderlayLinks } from './underlay-links'
+import { createUndo } from './undo'
 
 /** What the driver works with; each the only way to its part of the host. */
 export interface Host {

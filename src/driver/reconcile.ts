@@ -108,8 +108,8 @@ export class Reconciler {
     const { ovs, records, links, abandoned, underlay, guards, routing, publisher, clock } = this.parts
     if (!ovs.available) return
     const isEmpty = records.networks().length === 0 && records.endpoints().length === 0
-    // Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at.
     const givenUp = abandoned.all()
+    // Nothing is recorded, and what was left of earlier times has been swept: then the host is not even looked at.
     if (isEmpty && this.isSwept && givenUp.length === 0) return
     this.failures = this.failuresSoFar
     this.failuresSoFar = new Map()

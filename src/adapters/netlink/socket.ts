@@ -3,8 +3,8 @@ import { getSystemErrorName } from 'node:util'
 import type { KoffiFunc } from 'koffi'
 import koffi from 'koffi'
 import { neverAborts } from '../../clock'
-import type { NetlinkRequest } from './messages'
 import { Batcher } from '../batcher'
+import type { NetlinkRequest } from './messages'
 import { decodeMessages, encodeMessage, NLM } from './messages'
 
 /** Families of netlink (linux/netlink.h). */

@@ -106,6 +106,7 @@ class Client implements OvsdbClient {
       }
       const retryInMs = backoff.next(livedMs)
       this.#log({ event: 'disconnected', reason, retryInMs })
+      // Once more: an answer that came just before the end may have filled the replica after it.
       this.#lose(reason)
       await sleep(retryInMs, clock, closing)
     }
