@@ -122,10 +122,15 @@ export class GatewayLinks implements HostNetwork {
     }
   }
 
-  /** Hosts may turn IPv6 off for links to come, and the kernel then refuses addresses. */
+  /**
+   * Hosts may turn IPv6 off for links to come, and the kernel then refuses addresses. The kernel asks for containers by the
+   * link's own link-local address, and asks nobody while it looks for that in duplicate.
+   */
   private async allowIPv6(link: string): Promise<void> {
-    const path = `${IPV6_CONF}/${link}/disable_ipv6`
-    if ((await this.sysctls.read(path)) === '1') await this.write(path, '0')
+    for (const setting of ['disable_ipv6', 'accept_dad']) {
+      const path = `${IPV6_CONF}/${link}/${setting}`
+      if ((await this.sysctls.read(path)) === '1') await this.write(path, '0')
+    }
   }
 }
 

@@ -67,6 +67,13 @@ describe('a nat network', () => {
     expect(await footprint()).toBe(before)
   })
 
+  it('can ask for its containers over IPv6 from the first moment', async () => {
+    await plugin.driver.createNetwork(nat(), never)
+    const { stdout } = await host.netns.exec('ip', '-6', 'address', 'show', 'dev', 'br', 'tentative')
+    expect(stdout).toBe('')
+    expect(await addresses('br')).toContain('fe80::')
+  })
+
   it('leaves forwarding on until the last of them goes', async () => {
     const [first, second] = [
       nat({ ipv6: [] }),
