@@ -84,10 +84,12 @@ export class NetworkApplier {
   }
 
   /** Idempotent: makes the bridge of a recorded network, and what routes it, be as they shall. */
-  async apply(record: NetworkRecord, signal: AbortSignal): Promise<void> {
-    await this.applyBridge(record, signal)
-    await this.underlay.ensureMove(record, signal)
-    await this.routing.ensure(record, signal)
+  apply(record: NetworkRecord, signal: AbortSignal): Promise<void> {
+    return this.locks.run(lockKey.bridge(record.bridge), async () => {
+      await this.ensureRecordedBridge(record, signal)
+      await this.underlay.ensureMove(record, signal)
+      await this.routing.ensure(record, signal)
+    })
   }
 
   /** As {@link apply}, where the tunnels' peers have changed; `options` as they would name them. */
@@ -102,12 +104,14 @@ export class NetworkApplier {
 
   /** Idempotent: makes the bridge of a recorded network be as it shall. */
   applyBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
-    return this.locks.run(lockKey.bridge(record.bridge), async () => {
-      if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
-        throw DriverError.of('BRIDGE_GONE', [record.bridge])
-      }
-      await this.ensureBridge(record, this.bridgeSpecOf(record), signal)
-    })
+    return this.locks.run(lockKey.bridge(record.bridge), () => this.ensureRecordedBridge(record, signal))
+  }
+
+  private async ensureRecordedBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
+    if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
+      throw DriverError.of('BRIDGE_GONE', [record.bridge])
+    }
+    await this.ensureBridge(record, this.bridgeSpecOf(record), signal)
   }
 
   private async ensureBridge(record: NetworkRecord, spec: BridgeSpec, signal: AbortSignal): Promise<void> {

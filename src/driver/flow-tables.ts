@@ -31,8 +31,14 @@ export interface FlowTables {
   guardPort(bridge: string, guard: PortGuard, signal: AbortSignal): Promise<void>
   /** Removes the rules of a port. What is gone, bridge included, is no error. */
   releasePort(bridge: string, ofport: number, signal: AbortSignal): Promise<void>
-  /** Makes the driver's rules on the bridge exactly these. @returns what differed, a line each. */
-  reconcile(bridge: string, rules: BridgeRules, signal: AbortSignal): Promise<readonly string[]>
+  /**
+   * Makes the driver's rules on the bridge exactly these.
+   *
+   * @param rules asked for once the bridge has been looked at: a port is recorded before it gets its rules, so that rules
+   * without a record are of a port that has gone, and not of one that came meanwhile.
+   * @returns what differed, a line each.
+   */
+  reconcile(bridge: string, rules: () => BridgeRules, signal: AbortSignal): Promise<readonly string[]>
   /** What {@link reconcile} would change, a line each. */
-  differences(bridge: string, rules: BridgeRules, signal: AbortSignal): Promise<readonly string[]>
+  differences(bridge: string, rules: () => BridgeRules, signal: AbortSignal): Promise<readonly string[]>
 }

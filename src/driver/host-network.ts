@@ -18,8 +18,13 @@ export interface ForwardedFamilies {
 
 /** The host's own stack: addresses of gateway links, and forwarding. All verbs are idempotent. */
 export interface HostNetwork {
-  /** Link up, with these addresses; IPv6 ones usable at once (no duplicate address detection). */
-  ensureGateway(gateway: GatewayLink, signal: AbortSignal): Promise<void>
+  /**
+   * Link up, with these addresses; IPv6 ones usable at once (no duplicate address detection). Two calls for one link must
+   * not overlap: the kernel refuses an address that is there.
+   *
+   * @returns whether anything of that was not so.
+   */
+  ensureGateway(gateway: GatewayLink, signal: AbortSignal): Promise<boolean>
   /** Those of the gateways that are not as they shall be, in one look at the host. */
   differing(gateways: readonly GatewayLink[], signal: AbortSignal): Promise<readonly GatewayLink[]>
   /** The settings that {@link ensureForwarding} would change, with the values it would give them. */

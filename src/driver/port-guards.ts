@@ -1,7 +1,7 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Attempt } from './attempt'
-import { portOptionsOf, speakingOfBridge } from './endpoint-options'
+import { portOptionsOf } from './endpoint-options'
 import type { BridgeRules, FlowTables, PortGuard } from './flow-tables'
 import { parseNetworkOptions } from './options'
 import type { EndpointRecord, NetworkRecord, Records } from './records'
@@ -30,8 +30,7 @@ export class PortGuards {
 
   /** Idempotent: the rules of a bridge that forwards nothing without them. As soon as the bridge is so. */
   async ensureBridge(bridge: string, signal: AbortSignal): Promise<void> {
-    const rules = this.wanted().get(bridge)
-    if (rules?.forwards === true) await this.flows.reconcile(bridge, rules, signal)
+    if (this.rulesOf(bridge).forwards) await this.flows.reconcile(bridge, () => this.rulesOf(bridge), signal)
   }
 
   /** Before the port goes, whose number the next one may have. */
@@ -43,10 +42,10 @@ export class PortGuards {
   }
 
   async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    for (const [bridge, rules] of this.wanted()) {
+    for (const bridge of this.ruledBridges()) {
       this.guarded.add(bridge)
       await attempt('flows', bridge, async () => {
-        const details = await this.flows.reconcile(bridge, rules, signal)
+        const details = await this.flows.reconcile(bridge, () => this.rulesOf(bridge), signal)
         if (details.length > 0) this.log.info('flows put right', { bridge, details })
       })
     }
@@ -55,40 +54,33 @@ export class PortGuards {
   /** What {@link reconcile} would put right, a line each. */
   async differences(signal: AbortSignal): Promise<readonly string[]> {
     const lines: string[] = []
-    for (const [bridge, rules] of this.wanted()) {
-      const details = await this.flows.differences(bridge, rules, signal)
+    for (const bridge of this.ruledBridges()) {
+      const details = await this.flows.differences(bridge, () => this.rulesOf(bridge), signal)
       lines.push(...details.map((line) => `bridge ${bridge}: ${line}`))
     }
     return lines
   }
 
-  /** By bridge: also of those that need no rules any more and have had some. */
-  private wanted(): ReadonlyMap<string, BridgeRules> {
-    const endpoints = this.records.endpoints()
-    const rules = new Map<string, BridgeRules>()
-    const add = (bridge: string, guards: readonly PortGuard[], forwards: boolean): void => {
-      const known = rules.get(bridge)
-      rules.set(bridge, {
-        guards: [...(known?.guards ?? []), ...guards],
-        forwards: forwards || known?.forwards === true,
-      })
+  /** Also those that need no rules any more and have had some. */
+  private ruledBridges(): ReadonlySet<string> {
+    for (const name of this.guarded) if (this.ovs.bridge(name) === undefined) this.guarded.delete(name)
+    const bridges = new Set(this.records.networks().map(({ bridge }) => bridge))
+    return new Set([...this.guarded, ...[...bridges].filter((bridge) => needsRules(this.rulesOf(bridge)))])
+  }
+
+  private rulesOf(bridge: string): BridgeRules {
+    const networks = this.records.networksOn(bridge)
+    const isOurs = this.ovs.bridge(bridge)?.owned === true
+    return {
+      guards: networks.flatMap((network) =>
+        this.records
+          .endpointsOf(network.id)
+          .filter((endpoint) => mayNeedGuard(endpoint, network))
+          .flatMap((endpoint) => this.guardOf(endpoint, network) ?? []),
+      ),
+      forwards:
+        isOurs && networks.some((network) => isSecured(network, this.records.endpointsOf(network.id))),
     }
-    for (const name of this.guarded) {
-      if (this.ovs.bridge(name) === undefined) this.guarded.delete(name)
-      else add(name, [], false)
-    }
-    const speaking = speakingOfBridge(endpoints)
-    for (const network of this.records.networks()) {
-      if (!isSecured(network, speaking)) continue
-      if (this.ovs.bridge(network.bridge)?.owned === true) add(network.bridge, [], true)
-    }
-    for (const endpoint of endpoints) {
-      const network = this.records.network(endpoint.networkId)
-      if (network === undefined || !mayNeedGuard(endpoint, network)) continue
-      const guard = this.guardOf(endpoint, network)
-      if (guard !== undefined) add(network.bridge, [guard], false)
-    }
-    return rules
   }
 
   private guardOf(endpoint: EndpointRecord, network: NetworkRecord): PortGuard | undefined {
@@ -107,6 +99,10 @@ export class PortGuards {
     const meter = { rate: ingressRate ?? 0, ...(ingressBurst === undefined ? {} : { burst: ingressBurst }) }
     return { ofport, ...(security === true ? { source } : {}), ...(meters ? { meter } : {}) }
   }
+}
+
+function needsRules({ guards, forwards }: BridgeRules): boolean {
+  return forwards || guards.length > 0
 }
 
 const GUARD_OPTIONS = ['ovs.port.security', 'ovs.port.ingress_rate']

@@ -1,7 +1,7 @@
 import { failureOf, reasonOf } from '../errors'
 import type { Logger } from '../log'
 import type { Appliers } from './appliers'
-import type { Attempt } from './attempt'
+import type { Attempt, AttemptOnNetwork } from './attempt'
 import type { Clock } from './clock'
 import { linkOwner } from './desired'
 import { inParallel } from './in-parallel'
@@ -115,8 +115,9 @@ export class Reconciler {
     this.failuresSoFar = new Map()
     const signal = clock.deadline(ROUND_MS)
     await this.mendAll(this.survey.networks(), signal)
-    await this.attempt('underlay', 'host', () => underlay.reconcile(this.attempt, signal))
-    await this.attempt('routing', 'host', () => routing.reconcile(this.attempt, signal))
+    const attempts = { part: this.attempt, network: this.attemptOnNetwork }
+    await this.attempt('underlay', 'host', () => underlay.reconcile(attempts, signal))
+    await this.attempt('routing', 'host', () => routing.reconcile(attempts, signal))
     const endpoints = records.endpoints()
     this.joinGrace.forgetAllBut(endpoints)
     const observed = await links.list(signal)
@@ -234,6 +235,17 @@ export class Reconciler {
 
   private async locked(what: string, name: string, key: string, work: () => Promise<void>): Promise<void> {
     await this.attempt(what, name, () => this.parts.locks.run(key, work))
+  }
+
+  private readonly attemptOnNetwork: AttemptOnNetwork = (what, { id }, work) => {
+    const { locks, records, abandoned } = this.parts
+    const current = (): NetworkRecord | undefined => (abandoned.has(id) ? undefined : records.network(id))
+    return this.attempt(what, shortId(id), () =>
+      locks.run(lockKey.network(id), async () => {
+        const record = current()
+        if (record !== undefined) await locks.run(lockKey.bridge(record.bridge), () => work(record))
+      }),
+    )
   }
 
   private readonly attempt: Attempt = async (what, name, work) => {

@@ -1,5 +1,5 @@
 import type { Logger } from '../log'
-import type { Attempt } from './attempt'
+import type { Attempts } from './attempt'
 import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
 import type { FilteredNetwork, Firewall } from './firewall'
 import type { ForwardedFamilies, HostNetwork } from './host-network'
@@ -10,6 +10,7 @@ import { isRouted } from './network'
 import type { EndpointRecord, NetworkRecord, Records } from './records'
 import { endpointChange, sysctlChange } from './records'
 import { familyOf, plainAddress, realPools } from './subnets'
+import { Sweep } from './sweep'
 import type { Switch } from './switch'
 
 /**
@@ -24,7 +25,7 @@ const ENGINE_START_MS = 5_000
  * other.
  */
 export class Routing {
-  private isSwept = false
+  private readonly sweep = new Sweep()
   private readonly started: number
 
   constructor(
@@ -43,7 +44,7 @@ export class Routing {
   async ensure(network: NetworkRecord, signal: AbortSignal): Promise<void> {
     const gateway = this.gatewayOf(network)
     if (gateway === undefined) return
-    this.isSwept = false
+    this.sweep.begin()
     await this.host.ensureGateway(gateway, signal)
     await this.locks.run(lockKey.host, async () => {
       await this.ensureForwarding([network], signal)
@@ -91,16 +92,12 @@ export class Routing {
   }
 
   /** Compares addresses, forwarding and filter with the records, and puts right what differs. */
-  async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  async reconcile(attempts: Attempts, signal: AbortSignal): Promise<void> {
     const networks = this.routedNetworks()
-    if (networks.length === 0 && this.isSwept) return
-    const gateways = networks.flatMap((network) => this.gatewayOf(network) ?? [])
-    for (const gateway of await this.host.differing(gateways, signal)) {
-      await attempt('gateway', gateway.name, async () => {
-        await this.host.ensureGateway(gateway, signal)
-        this.log.info('gateway put right', { link: gateway.name, addresses: gateway.addresses })
-      })
-    }
+    if (networks.length === 0 && this.sweep.isDone) return
+    await this.reconcileGateways(networks, attempts, signal)
+    const attempt = attempts.part
+    const finish = this.sweep.look()
     await this.locks.run(lockKey.host, async () => {
       const current = this.routedNetworks()
       if (this.clock.now() - this.started >= ENGINE_START_MS) {
@@ -113,8 +110,29 @@ export class Routing {
         }
       })
       const isRestored = await attempt('kernel settings', 'host', () => this.restoreForwarding(signal))
-      this.isSwept = current.length === 0 && isFiltered && isRestored
+      if (current.length === 0 && isFiltered && isRestored) finish()
     })
+  }
+
+  private async reconcileGateways(
+    networks: readonly NetworkRecord[],
+    attempts: Attempts,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const gateways = networks.flatMap((network) => {
+      const link = this.gatewayOf(network)
+      return link === undefined ? [] : [{ network, link }]
+    })
+    const links = gateways.map(({ link }) => link)
+    const differing = new Set(await this.host.differing(links, signal))
+    for (const { network, link } of gateways) {
+      if (!differing.has(link)) continue
+      await attempts.network('gateway', network, async (current) => {
+        const gateway = this.gatewayOf(current)
+        if (gateway === undefined || !(await this.host.ensureGateway(gateway, signal))) return
+        this.log.info('gateway put right', { link: gateway.name, addresses: gateway.addresses })
+      })
+    }
   }
 
   /** What {@link reconcile} would put right, one line each; changes nothing. */

@@ -1,12 +1,12 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
-import type { Attempt } from './attempt'
+import type { Attempts } from './attempt'
 import { ETHERNET_MTU } from './mtu'
-import { shortId } from './names'
 import { parseNetworkOptions } from './options'
 import type { NetworkRecord, Records } from './records'
 import { movedChange } from './records'
 import { plainAddress } from './subnets'
+import { Sweep } from './sweep'
 import type { DatapathType, Switch } from './switch'
 import { peersOf, tunnelOverhead, vxlanDevice } from './tunnel'
 import type { ObservedUnderlay, UnderlayLinks, UplinkLink, VxlanDevice } from './underlay-links'
@@ -22,8 +22,7 @@ const LEAST_TUNNEL_MTU = 1280
  * bridge.
  */
 export class NetworkUnderlay {
-  /** Nothing of ours is there, as far as this process knows. */
-  private isSwept = false
+  private readonly sweep = new Sweep()
   /** Links of networks that this process made, recorded or not yet. */
   private readonly claimed = new Set<string>()
 
@@ -81,7 +80,7 @@ export class NetworkUnderlay {
   /** Idempotent: the links that the bridge's ports are made of. Before the bridge. */
   async ensureLinks(network: NetworkRecord, datapath: DatapathType, signal: AbortSignal): Promise<void> {
     const device = vxlanDevice(network, datapath)
-    this.isSwept = false
+    this.sweep.begin()
     for (const link of linksOf(network)) this.claimed.add(link)
     for (const uplink of uplinksOn(network, datapath)) await this.links.ensureUplink(uplink, signal)
     if (device !== undefined) await this.links.ensureVxlan(device, signal)
@@ -133,28 +132,32 @@ export class NetworkUnderlay {
   }
 
   /** Compares links with the records and puts right what differs; removes what networks that are gone have left. */
-  async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  async reconcile(attempts: Attempts, signal: AbortSignal): Promise<void> {
     const networks = this.records.networks().filter(hasUnderlay)
-    if (networks.length === 0 && this.isSwept) return
+    if (networks.length === 0 && this.sweep.isDone) return
+    const finish = this.sweep.look()
     const observed = await this.links.observe(signal)
     for (const network of networks) {
-      const bridge = this.ovs.bridge(network.bridge)
-      const details = this.differencesOf(network, observed)
-      if (details.length === 0 || bridge === undefined) continue
-      await attempt('underlay', shortId(network.id), async () => {
-        await this.ensureLinks(network, bridge.datapath, signal)
-        await this.ensureMove(network, signal)
-        this.log.info('underlay put right', { bridge: network.bridge, details })
-      })
+      if (this.differencesOf(network, observed).length === 0) continue
+      await attempts.network('underlay', network, (current) => this.putRight(current, signal))
     }
     const strays = this.strays(observed)
     for (const stray of strays) {
-      await attempt(`stray ${stray.kind}`, stray.name, async () => {
+      await attempts.part(`stray ${stray.kind}`, stray.name, async () => {
         await this.removeStray(stray, signal)
         this.log.info(`stray ${stray.kind} put right`, { name: stray.name })
       })
     }
-    this.isSwept = networks.length === 0 && strays.length === 0
+    if (networks.length === 0 && strays.length === 0) finish()
+  }
+
+  private async putRight(network: NetworkRecord, signal: AbortSignal): Promise<void> {
+    const bridge = this.ovs.bridge(network.bridge)
+    const details = this.differencesOf(network, await this.links.observe(signal))
+    if (details.length === 0 || bridge === undefined) return
+    await this.ensureLinks(network, bridge.datapath, signal)
+    await this.ensureMove(network, signal)
+    this.log.info('underlay put right', { bridge: network.bridge, details })
   }
 
   private strays(observed: ObservedUnderlay): readonly UnderlayStray[] {
@@ -175,7 +178,7 @@ export class NetworkUnderlay {
   /** What {@link reconcile} would put right, a line each. */
   async differences(signal: AbortSignal): Promise<readonly string[]> {
     const networks = this.records.networks().filter(hasUnderlay)
-    if (networks.length === 0 && this.isSwept) return []
+    if (networks.length === 0 && this.sweep.isDone) return []
     const observed = await this.links.observe(signal)
     return [
       ...networks.flatMap((network) => this.differencesOf(network, observed)),

@@ -5,7 +5,7 @@ import { DriverError, reasonOf } from '../../errors'
 import { CommandError } from '../process/command-error'
 import type { Run } from '../process/run'
 import type { IpAddressLink } from './ip'
-import { IpCommand } from './ip'
+import { globalAddresses, IpCommand } from './ip'
 
 /** Kernel settings as files, so that tests reach those of a namespace of their own. */
 export interface SysctlFiles {
@@ -47,12 +47,14 @@ export class GatewayLinks implements HostNetwork {
     this.ip = new IpCommand(run)
   }
 
-  async ensureGateway(gateway: GatewayLink, signal: AbortSignal): Promise<void> {
+  async ensureGateway(gateway: GatewayLink, signal: AbortSignal): Promise<boolean> {
     const { name, addresses, mtu } = gateway
     try {
       const wantsIPv6 = addresses.some(isIPv6)
       if (wantsIPv6) await this.allowIPv6(name)
-      const present = globalAddresses(await this.ip.addresses(signal), name)
+      const link = (await this.ip.addresses(signal)).find(({ ifname }) => ifname === name)
+      if (isAsWanted(link, gateway)) return false
+      const present = globalAddresses(link)
       const wanted = new Set(addresses)
       await this.ip.batch(
         [
@@ -65,6 +67,7 @@ export class GatewayLinks implements HostNetwork {
         ],
         signal,
       )
+      return true
     } catch (error) {
       if (!(error instanceof CommandError) && !isSystemError(error)) throw error
       throw DriverError.of('GATEWAY_FAILED', [name, reasonOf(error)], { cause: error })
@@ -73,14 +76,8 @@ export class GatewayLinks implements HostNetwork {
 
   async differing(gateways: readonly GatewayLink[], signal: AbortSignal): Promise<readonly GatewayLink[]> {
     if (gateways.length === 0) return []
-    const links = await this.ip.addresses(signal)
-    const byName = new Map(links.map((link) => [link.ifname, link]))
-    return gateways.filter(({ name, addresses, mtu }) => {
-      const link = byName.get(name)
-      if (link === undefined || !link.flags.includes('UP') || link.mtu !== mtu) return true
-      const present = globalAddresses(links, name)
-      return present.length !== addresses.length || !addresses.every((cidr) => present.includes(cidr))
-    })
+    const byName = new Map((await this.ip.addresses(signal)).map((link) => [link.ifname, link]))
+    return gateways.filter((gateway) => !isAsWanted(byName.get(gateway.name), gateway))
   }
 
   async missingForwarding({ ipv4, ipv6 }: ForwardedFamilies): Promise<SysctlValues> {
@@ -134,11 +131,10 @@ export class GatewayLinks implements HostNetwork {
   }
 }
 
-function globalAddresses(links: readonly IpAddressLink[], name: string): readonly string[] {
-  const addresses = links.find(({ ifname }) => ifname === name)?.addr_info ?? []
-  return addresses
-    .filter(({ scope }) => scope === 'global')
-    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
+function isAsWanted(link: IpAddressLink | undefined, { addresses, mtu }: GatewayLink): boolean {
+  if (link === undefined || !link.flags.includes('UP') || link.mtu !== mtu) return false
+  const present = globalAddresses(link)
+  return present.length === addresses.length && addresses.every((cidr) => present.includes(cidr))
 }
 
 function isIPv6(cidr: string): boolean {

@@ -28,6 +28,14 @@ export interface IpAddressLink {
   }[]
 }
 
+/** In CIDR form; none where there is no link. */
+export function globalAddresses(link: IpAddressLink | undefined): readonly string[] {
+  const addresses = link?.addr_info ?? []
+  return addresses
+    .filter(({ scope }) => scope === 'global')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
+}
+
 /** iproute2's `ip` for links. Names and aliases must have been validated: they become part of a command line. */
 export class IpCommand {
   constructor(private readonly run: Run) {}

@@ -10,8 +10,7 @@ import type {
 import { DriverError, reasonOf } from '../../errors'
 import type { IngressGuard } from '../nat/ingress-guard'
 import type { Run } from '../process/run'
-import type { IpAddressLink } from './ip'
-import { IpCommand } from './ip'
+import { globalAddresses, IpCommand } from './ip'
 import type { NewLink } from './link-messages'
 import { NO_GROUP } from './link-messages'
 import type { LinkTable } from './link-table'
@@ -183,12 +182,6 @@ interface ForwardingEntry {
   readonly ifname: string
   readonly mac: string
   readonly dst?: string
-}
-
-function globalAddresses({ addr_info }: IpAddressLink): readonly string[] {
-  return addr_info
-    .filter(({ scope }) => scope === 'global')
-    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
 }
 
 /** One peer's address tells an IPv6 socket where nothing else does. */

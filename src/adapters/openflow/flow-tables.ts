@@ -37,7 +37,7 @@ export class OpenFlowTables implements FlowTables {
     }
   }
 
-  reconcile(bridge: string, rules: BridgeRules, signal: AbortSignal): Promise<readonly string[]> {
+  reconcile(bridge: string, rules: () => BridgeRules, signal: AbortSignal): Promise<readonly string[]> {
     return this.attempt(bridge, async () => {
       const { missing, surplus, unmetered } = await this.compare(bridge, rules, signal)
       for (const guard of unmetered) await this.putMeter(bridge, guard, signal)
@@ -47,7 +47,7 @@ export class OpenFlowTables implements FlowTables {
     })
   }
 
-  differences(bridge: string, rules: BridgeRules, signal: AbortSignal): Promise<readonly string[]> {
+  differences(bridge: string, rules: () => BridgeRules, signal: AbortSignal): Promise<readonly string[]> {
     return this.attempt(bridge, async () => {
       const { missing, surplus, unmetered } = await this.compare(bridge, rules, signal)
       return describe(missing, surplus, unmetered)
@@ -56,15 +56,16 @@ export class OpenFlowTables implements FlowTables {
 
   private async compare(
     bridge: string,
-    rules: BridgeRules,
+    rulesOf: () => BridgeRules,
     signal: AbortSignal,
   ): Promise<{
     readonly missing: readonly Flow[]
     readonly surplus: readonly string[]
     readonly unmetered: readonly PortGuard[]
   }> {
-    const wanted = bridgeFlows(rules)
     const dump = await this.ofctl(bridge, 'dump-flows', [`cookie=${COOKIE_MASK}`], signal)
+    const rules = rulesOf()
+    const wanted = bridgeFlows(rules)
     const present = new Set([...dump.matchAll(/\bcookie=(0x[0-9a-f]+)/g)].map(([, cookie = '']) => cookie))
     const metered = rules.guards.filter(({ meter }) => meter !== undefined)
     const meters = metered.length === 0 ? '' : await this.ofctl(bridge, 'dump-meters', [], signal)

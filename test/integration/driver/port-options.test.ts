@@ -207,6 +207,24 @@ describe('rates', () => {
 })
 
 describe('port security', () => {
+  it('stays in force for a container that comes while a round looks at the flows', async () => {
+    let request: ReturnType<typeof endpointRequest> | undefined
+    const racing: Process = await lan.host.startProcess((run) => async (command, args, options) => {
+      if (args.includes('dump-flows') && request !== undefined) {
+        const coming = request
+        request = undefined
+        await attach(racing, coming)
+      }
+      return run(command, args, options)
+    })
+    const network = await lan.createLan({ 'ovs.port.security': 'true' })
+    await racing.reconciler.run()
+    request = endpointRequest(network, { macAddress: '02:00:00:00:00:99' })
+    await racing.reconciler.run()
+    expect(request).toBeUndefined()
+    expect(await lan.host.ovs.ofctl('dump-flows', 'lan')).toContain('dl_src=02:00:00:00:00:99')
+  })
+
   it('are flows, which come back, leave those of others alone, and go with the container', async () => {
     const network = await lan.createLan({ 'ovs.port.security': 'true' })
     const request = endpointRequest(network)

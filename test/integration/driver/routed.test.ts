@@ -47,6 +47,8 @@ const nat = (more: Partial<CreateNetworkRequest> = {}): CreateNetworkRequest => 
   })
 }
 
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
 const binding = (more: Partial<PortBinding> = {}): PortBinding => ({
   protocol: 'tcp',
   containerPort: 80,
@@ -72,6 +74,21 @@ describe('a nat network', () => {
     const { stdout } = await host.netns.exec('ip', '-6', 'address', 'show', 'dev', 'br', 'tentative')
     expect(stdout).toBe('')
     expect(await addresses('br')).toContain('fe80::')
+  })
+
+  it('is put right by one at a time, its create or a round of reconcile', async () => {
+    let round: Promise<void> | undefined
+    const racing: Process = await host.startProcess((run) => async (command, args, options) => {
+      if (round === undefined && (options.input ?? '').includes('address add')) {
+        round = racing.reconciler.run()
+        await Promise.race([round, pause(300)])
+      }
+      return run(command, args, options)
+    })
+    await racing.driver.createNetwork(nat(), never)
+    await round
+    expect(await addresses('br')).toContain('10.7.0.1/24 fd07::1/64')
+    expect(racing.logged.join('\n')).not.toContain('put right')
   })
 
   it('leaves forwarding on until the last of them goes', async () => {
