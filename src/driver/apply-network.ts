@@ -128,10 +128,10 @@ export class NetworkApplier {
     return this.locks.run(lockKey.bridge(record.bridge), () => this.forget(record, signal))
   }
 
-  /** Removes a bridge of ours that no network names. */
+  /** Removes a bridge of ours that no network names. @returns whether there was one. */
   removeUnusedBridge(bridge: string, signal: AbortSignal): Promise<boolean> {
     return this.locks.run(lockKey.bridge(bridge), async () => {
-      if (this.records.networksOn(bridge).length > 0) return false
+      if (this.records.networksOn(bridge).length > 0 || this.ovs.bridge(bridge) === undefined) return false
       await this.ovs.removeBridge(bridge, undefined, signal)
       if (this.ovs.bridge(bridge) === undefined) await this.links.removeUnheldTap(bridge, signal)
       return true

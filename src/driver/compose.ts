@@ -43,7 +43,7 @@ export function composeDriver(host: Host): {
   const records = new Records(() => ovs.records())
   const routing = new Routing(ovs, records, host.network, host.firewall, locks, clock, log)
   const underlay = new NetworkUnderlay(ovs, records, host.underlay, log)
-  const guards = new PortGuards(ovs, records, host.flows, log)
+  const guards = new PortGuards(ovs, records, host.flows, locks, log)
   const publisher = new Publisher(records, host.ports, routing, locks, clock, log)
   const abandoned = new Abandoned(records)
   const undo = createUndo(clock, log)

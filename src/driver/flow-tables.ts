@@ -18,6 +18,8 @@ export interface SourceGuard {
 /** The driver's own rules on one bridge. */
 export interface BridgeRules {
   readonly guards: readonly PortGuard[]
+  /** Ports that may have their rules already, or still, and need none: no container holds their link. */
+  readonly vacant: readonly PortGuard[]
   /**
    * True: the bridge forwards nothing by itself (`fail_mode=secure`), so that one rule has to say that it shall. Where the
    * bridge does not need it any more it does no harm, and stays: a bridge without any rule would forward nothing.
@@ -32,7 +34,7 @@ export interface FlowTables {
   /** Removes the rules of a port. What is gone, bridge included, is no error. */
   releasePort(bridge: string, ofport: number, signal: AbortSignal): Promise<void>
   /**
-   * Makes the driver's rules on the bridge exactly these.
+   * Makes the driver's rules on the bridge these and no others.
    *
    * @param rules asked for once the bridge has been looked at: a port is recorded before it gets its rules, so that rules
    * without a record are of a port that has gone, and not of one that came meanwhile.

@@ -3,6 +3,8 @@ import type { Logger } from '../log'
 import type { Attempt } from './attempt'
 import { portOptionsOf } from './endpoint-options'
 import type { BridgeRules, FlowTables, PortGuard } from './flow-tables'
+import type { KeyedLock } from './keyed-lock'
+import { lockKey } from './locks'
 import { parseNetworkOptions } from './options'
 import type { EndpointRecord, NetworkRecord, Records } from './records'
 import { plainAddress } from './subnets'
@@ -17,6 +19,7 @@ export class PortGuards {
     private readonly ovs: Switch,
     private readonly records: Records,
     private readonly flows: FlowTables,
+    private readonly locks: KeyedLock,
     private readonly log: Logger,
   ) {}
 
@@ -44,11 +47,16 @@ export class PortGuards {
   async reconcile(attempt: Attempt, signal: AbortSignal): Promise<void> {
     for (const bridge of this.ruledBridges()) {
       this.guarded.add(bridge)
-      await attempt('flows', bridge, async () => {
-        const details = await this.flows.reconcile(bridge, () => this.rulesOf(bridge), signal)
-        if (details.length > 0) this.log.info('flows put right', { bridge, details })
-      })
+      await attempt('flows', bridge, () =>
+        this.locks.run(lockKey.bridge(bridge), () => this.putRight(bridge, signal)),
+      )
     }
+  }
+
+  private async putRight(bridge: string, signal: AbortSignal): Promise<void> {
+    if (this.ovs.bridge(bridge) === undefined) return
+    const details = await this.flows.reconcile(bridge, () => this.rulesOf(bridge), signal)
+    if (details.length > 0) this.log.info('flows put right', { bridge, details })
   }
 
   /** What {@link reconcile} would put right, a line each. */
@@ -71,13 +79,18 @@ export class PortGuards {
   private rulesOf(bridge: string): BridgeRules {
     const networks = this.records.networksOn(bridge)
     const isOurs = this.ovs.bridge(bridge)?.owned === true
+    const guarded = networks.flatMap((network) =>
+      this.records
+        .endpointsOf(network.id)
+        .filter((endpoint) => mayNeedGuard(endpoint, network))
+        .flatMap((endpoint) => {
+          const guard = this.guardOf(endpoint, network)
+          return guard === undefined ? [] : [{ guard, joined: endpoint.joined }]
+        }),
+    )
     return {
-      guards: networks.flatMap((network) =>
-        this.records
-          .endpointsOf(network.id)
-          .filter((endpoint) => mayNeedGuard(endpoint, network))
-          .flatMap((endpoint) => this.guardOf(endpoint, network) ?? []),
-      ),
+      guards: guarded.filter(({ joined }) => joined).map(({ guard }) => guard),
+      vacant: guarded.filter(({ joined }) => !joined).map(({ guard }) => guard),
       forwards:
         isOurs && networks.some((network) => isSecured(network, this.records.endpointsOf(network.id))),
     }

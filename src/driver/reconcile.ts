@@ -219,7 +219,9 @@ export class Reconciler {
   ): Promise<void> {
     const { ovs, links, records, log } = this.parts
     await this.locked(kind, name, lockKey.endpoint(endpointId), async () => {
-      if (records.endpoint(endpointId) !== undefined) return
+      const isThere =
+        kind === 'stray port' ? ovs.port(name) !== undefined : (await links.find(name, signal)) !== undefined
+      if (!isThere || records.endpoint(endpointId) !== undefined) return
       if (kind === 'stray port') await ovs.unplugPort(name, endpointId, endpointRemoval(endpointId), signal)
       else await links.removeLink(name, linkOwner(endpointId), signal)
       log.info(`${kind} removed`, { name })

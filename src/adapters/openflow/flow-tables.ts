@@ -66,14 +66,15 @@ export class OpenFlowTables implements FlowTables {
     const dump = await this.ofctl(bridge, 'dump-flows', [`cookie=${COOKIE_MASK}`], signal)
     const rules = rulesOf()
     const wanted = bridgeFlows(rules)
+    const allowed = new Set(
+      [FORWARDING, ...wanted, ...rules.vacant.flatMap(portFlows)].map(({ cookie }) => cookie),
+    )
     const present = new Set([...dump.matchAll(/\bcookie=(0x[0-9a-f]+)/g)].map(([, cookie = '']) => cookie))
     const metered = rules.guards.filter(({ meter }) => meter !== undefined)
     const meters = metered.length === 0 ? '' : await this.ofctl(bridge, 'dump-meters', [], signal)
     return {
       missing: wanted.filter(({ cookie }) => !present.has(cookie)),
-      surplus: [...present].filter((cookie) =>
-        [FORWARDING, ...wanted].every((flow) => flow.cookie !== cookie),
-      ),
+      surplus: [...present].filter((cookie) => !allowed.has(cookie)),
       unmetered: metered.filter(({ ofport, meter }) => !hasMeter(meters, ofport, meter?.rate ?? 0)),
     }
   }
