@@ -170,9 +170,13 @@ export class Reconciler {
     }
   }
 
-  private mendNetwork({ id }: NetworkRecord, details: readonly string[], signal: AbortSignal): Promise<void> {
+  private async mendNetwork(
+    { id }: NetworkRecord,
+    details: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const { records, networks, abandoned, log } = this.parts
-    return this.locked('network', shortId(id), lockKey.network(id), async () => {
+    await this.locked('network', shortId(id), lockKey.network(id), async () => {
       const record = records.network(id)
       if (record === undefined) return
       const { bridge } = record
@@ -186,14 +190,14 @@ export class Reconciler {
     })
   }
 
-  private mendEndpoint(
+  private async mendEndpoint(
     { id, hostLink, containerLink }: EndpointRecord,
     kind: 'endpoint' | 'endpoint without a container',
     details: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
     const { records, endpoints, links, log } = this.parts
-    return this.locked('endpoint', shortId(id), lockKey.endpoint(id), async () => {
+    await this.locked('endpoint', shortId(id), lockKey.endpoint(id), async () => {
       const record = records.endpoint(id)
       const network = record === undefined ? undefined : records.network(record.networkId)
       if (record === undefined) return
@@ -235,19 +239,17 @@ export class Reconciler {
     })
   }
 
-  private async locked(what: string, name: string, key: string, work: () => Promise<void>): Promise<void> {
-    await this.attempt(what, name, () => this.parts.locks.run(key, work))
+  private locked(what: string, name: string, key: string, work: () => Promise<void>): Promise<boolean> {
+    return this.attempt(what, name, () => this.parts.locks.run(key, work))
   }
 
   private readonly attemptOnNetwork: AttemptOnNetwork = (what, { id }, work) => {
     const { locks, records, abandoned } = this.parts
-    const current = (): NetworkRecord | undefined => (abandoned.has(id) ? undefined : records.network(id))
-    return this.attempt(what, shortId(id), () =>
-      locks.run(lockKey.network(id), async () => {
-        const record = current()
-        if (record !== undefined) await locks.run(lockKey.bridge(record.bridge), () => work(record))
-      }),
-    )
+    return this.locked(what, shortId(id), lockKey.network(id), async () => {
+      const record = records.network(id)
+      if (record === undefined || abandoned.has(id)) return
+      await locks.run(lockKey.bridge(record.bridge), () => work(record))
+    })
   }
 
   private readonly attempt: Attempt = async (what, name, work) => {
