@@ -66,21 +66,25 @@ export class NetworkApplier {
         ...(gatewayLink === undefined ? {} : { gatewayLink }),
         ...(tunnelMtu === undefined ? {} : { tunnelMtu }),
       }
-      const spec = this.bridgeSpecOf(record)
       refuseOverlapsWith(record, this.records.networks())
-      try {
-        refuseUnguardable({ options: {} }, record, spec.datapath)
-        await this.ensureBridge(record, spec, signal)
-        await this.underlay.ensureMove(record, signal)
-        await this.routing.ensure(record, signal)
-        signal.throwIfAborted()
-        return record
-      } catch (error) {
-        this.abandoned.add(record.id)
-        await this.undo('network', record.id, (bounded) => this.forget(record, bounded))
-        throw error
-      }
+      return this.underlay.claim(record, () => this.make(record, signal))
     })
+  }
+
+  private async make(record: NetworkRecord, signal: AbortSignal): Promise<NetworkRecord> {
+    const spec = this.bridgeSpecOf(record)
+    try {
+      refuseUnguardable({ options: {} }, record, spec.datapath)
+      await this.ensureBridge(record, spec, signal)
+      await this.underlay.ensureMove(record, signal)
+      await this.routing.ensure(record, signal)
+      signal.throwIfAborted()
+      return record
+    } catch (error) {
+      this.abandoned.add(record.id)
+      await this.undo('network', record.id, (bounded) => this.forget(record, bounded))
+      throw error
+    }
   }
 
   /** Idempotent: makes the bridge of a recorded network, and what routes it, be as they shall. */
@@ -125,7 +129,9 @@ export class NetworkApplier {
    * what else there is of it is tried whatever becomes of the rest; a round of reconcile finds what is left.
    */
   withdraw(record: NetworkRecord, signal: AbortSignal): Promise<void> {
-    return this.locks.run(lockKey.bridge(record.bridge), () => this.forget(record, signal))
+    return this.locks.run(lockKey.bridge(record.bridge), () =>
+      this.underlay.claim(record, () => this.forget(record, signal)),
+    )
   }
 
   /** Removes a bridge of ours that no network names. @returns whether there was one. */

@@ -42,7 +42,7 @@ export function composeDriver(host: Host): {
   const locks = new KeyedLock()
   const records = new Records(() => ovs.records())
   const routing = new Routing(ovs, records, host.network, host.firewall, locks, clock, log)
-  const underlay = new NetworkUnderlay(ovs, records, host.underlay, log)
+  const underlay = new NetworkUnderlay(ovs, records, host.underlay, locks, log)
   const guards = new PortGuards(ovs, records, host.flows, locks, log)
   const publisher = new Publisher(records, host.ports, routing, locks, clock, log)
   const abandoned = new Abandoned(records)

@@ -1,6 +1,8 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Attempts } from './attempt'
+import type { KeyedLock } from './keyed-lock'
+import { lockKey } from './locks'
 import { ETHERNET_MTU } from './mtu'
 import { parseNetworkOptions } from './options'
 import type { NetworkRecord, Records } from './records'
@@ -23,15 +25,28 @@ const LEAST_TUNNEL_MTU = 1280
  */
 export class NetworkUnderlay {
   private readonly sweep = new Sweep()
-  /** Links of networks that this process made, recorded or not yet. */
-  private readonly claimed = new Set<string>()
+  /** Links of networks that are being made or removed, whether recorded or not. */
+  private readonly claims = new Set<readonly string[]>()
 
   constructor(
     private readonly ovs: Switch,
     private readonly records: Records,
     private readonly links: UnderlayLinks,
+    private readonly locks: KeyedLock,
     private readonly log: Logger,
   ) {}
+
+  /** While `work` makes or removes the network, nothing of it is taken for a stray. */
+  async claim<T>(network: NetworkRecord, work: () => Promise<T>): Promise<T> {
+    const links = linksOf(network)
+    this.sweep.begin()
+    this.claims.add(links)
+    try {
+      return await work()
+    } finally {
+      this.claims.delete(links)
+    }
+  }
 
   /**
    * Refuses what would cut this host off or lead nowhere, before anything is touched.
@@ -80,16 +95,21 @@ export class NetworkUnderlay {
   /** Idempotent: the links that the bridge's ports are made of. Before the bridge. */
   async ensureLinks(network: NetworkRecord, datapath: DatapathType, signal: AbortSignal): Promise<void> {
     const device = vxlanDevice(network, datapath)
-    this.sweep.begin()
-    for (const link of linksOf(network)) this.claimed.add(link)
-    for (const uplink of uplinksOn(network, datapath)) await this.links.ensureUplink(uplink, signal)
-    if (device !== undefined) await this.links.ensureVxlan(device, signal)
+    for (const uplink of uplinksOn(network, datapath)) {
+      await this.locked(uplink.name, () => this.links.ensureUplink(uplink, signal))
+    }
+    if (device !== undefined) {
+      await this.locked(device.name, () => this.links.ensureVxlan(device, signal))
+    }
   }
 
   /** Idempotent: what the host's own stack had on the NIC goes to the bridge, recorded before it is touched. */
   async ensureMove(network: NetworkRecord, signal: AbortSignal): Promise<void> {
     const [link] = movedLinks(network)
-    if (link === undefined) return
+    if (link !== undefined) await this.locked(link, () => this.move(link, network, signal))
+  }
+
+  private async move(link: string, network: NetworkRecord, signal: AbortSignal): Promise<void> {
     const known = this.records.moved(link)
     const current = await this.links.hostConfiguration(link, signal)
     if (known !== undefined && current.addresses.length === 0) {
@@ -107,19 +127,21 @@ export class NetworkUnderlay {
 
   /** Idempotent; for a network whose record and ports are gone. */
   async remove(network: NetworkRecord, signal: AbortSignal): Promise<void> {
-    // What is not removed now is a stray from here on.
-    for (const link of linksOf(network)) this.claimed.delete(link)
-    for (const link of movedLinks(network)) await this.giveBack(link, signal)
+    for (const link of movedLinks(network)) await this.locked(link, () => this.giveBack(link, signal))
     const needed = new Set(
       this.records
         .networks()
         .filter(({ id }) => id !== network.id)
         .flatMap(uplinkLinks),
     )
-    for (const link of uplinkLinks(network))
-      if (!needed.has(link)) await this.links.releaseUplink(link, signal)
+    for (const link of uplinkLinks(network)) {
+      if (!needed.has(link)) await this.locked(link, () => this.links.releaseUplink(link, signal))
+    }
     const device = vxlanDevice(network, 'netdev')
-    if (device !== undefined) await this.links.removeVxlan(device.name, device.owner, signal)
+    if (device !== undefined) {
+      const { name, owner } = device
+      await this.locked(name, () => this.links.removeVxlan(name, owner, signal))
+    }
   }
 
   private async giveBack(link: string, signal: AbortSignal): Promise<void> {
@@ -143,10 +165,9 @@ export class NetworkUnderlay {
     }
     const strays = this.strays(observed)
     for (const stray of strays) {
-      await attempts.part(`stray ${stray.kind}`, stray.name, async () => {
-        await this.removeStray(stray, signal)
-        this.log.info(`stray ${stray.kind} put right`, { name: stray.name })
-      })
+      await attempts.part(`stray ${stray.kind}`, stray.name, () =>
+        this.locked(stray.name, () => this.putStrayRight(stray, signal)),
+      )
     }
     if (networks.length === 0 && strays.length === 0) finish()
   }
@@ -161,7 +182,20 @@ export class NetworkUnderlay {
   }
 
   private strays(observed: ObservedUnderlay): readonly UnderlayStray[] {
-    return underlayStrays(observed, this.records, (link) => this.claimed.has(link))
+    const claimed = new Set([...this.claims].flat())
+    return underlayStrays(observed, this.records, (link) => claimed.has(link))
+  }
+
+  private async putStrayRight(stray: UnderlayStray, signal: AbortSignal): Promise<void> {
+    const { kind, name } = stray
+    const strays = this.strays(await this.links.observe(signal))
+    if (!strays.some((other) => other.kind === kind && other.name === name)) return
+    await this.removeStray(stray, signal)
+    this.log.info(`stray ${kind} put right`, { name })
+  }
+
+  private locked(link: string, work: () => Promise<void>): Promise<void> {
+    return this.locks.run(lockKey.link(link), work)
   }
 
   private removeStray(stray: UnderlayStray, signal: AbortSignal): Promise<void> {
