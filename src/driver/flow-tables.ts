@@ -36,8 +36,8 @@ export interface FlowTables {
   /**
    * Makes the driver's rules on the bridge these and no others.
    *
-   * @param rules asked for once the bridge has been looked at: a port is recorded before it gets its rules, so that rules
-   * without a record are of a port that has gone, and not of one that came meanwhile.
+   * @param rules asked for before the bridge is looked at and after, for containers come and go meanwhile: what is missing
+   * was demanded at both times, and what is one too many was allowed at neither.
    * @returns what differed, a line each.
    */
   reconcile(bridge: string, rules: () => BridgeRules, signal: AbortSignal): Promise<readonly string[]>

@@ -63,19 +63,22 @@ export class OpenFlowTables implements FlowTables {
     readonly surplus: readonly string[]
     readonly unmetered: readonly PortGuard[]
   }> {
+    const before = rulesOf()
     const dump = await this.ofctl(bridge, 'dump-flows', [`cookie=${COOKIE_MASK}`], signal)
-    const rules = rulesOf()
-    const wanted = bridgeFlows(rules)
-    const allowed = new Set(
-      [FORWARDING, ...wanted, ...rules.vacant.flatMap(portFlows)].map(({ cookie }) => cookie),
-    )
-    const present = new Set([...dump.matchAll(/\bcookie=(0x[0-9a-f]+)/g)].map(([, cookie = '']) => cookie))
-    const metered = rules.guards.filter(({ meter }) => meter !== undefined)
+    const metered = before.guards.filter(({ meter }) => meter !== undefined)
     const meters = metered.length === 0 ? '' : await this.ofctl(bridge, 'dump-meters', [], signal)
+    const after = rulesOf()
+    const present = new Set([...dump.matchAll(/\bcookie=(0x[0-9a-f]+)/g)].map(([, cookie = '']) => cookie))
+    const stillWanted = cookiesOf(bridgeFlows(after))
+    const allowed = cookiesOf([FORWARDING, ...allowedFlows(before), ...allowedFlows(after)])
     return {
-      missing: wanted.filter(({ cookie }) => !present.has(cookie)),
+      missing: bridgeFlows(before).filter(({ cookie }) => !present.has(cookie) && stillWanted.has(cookie)),
       surplus: [...present].filter((cookie) => !allowed.has(cookie)),
-      unmetered: metered.filter(({ ofport, meter }) => !hasMeter(meters, ofport, meter?.rate ?? 0)),
+      unmetered: metered.filter(
+        (guard) =>
+          !hasMeter(meters, guard.ofport, guard.meter?.rate ?? 0) &&
+          portFlows(guard).every(({ cookie }) => stillWanted.has(cookie)),
+      ),
     }
   }
 
@@ -127,6 +130,14 @@ export class OpenFlowTables implements FlowTables {
       throw DriverError.of('FLOWS_FAILED', [bridge, reasonOf(error)], { cause: error })
     }
   }
+}
+
+function allowedFlows(rules: BridgeRules): readonly Flow[] {
+  return [...bridgeFlows(rules), ...rules.vacant.flatMap(portFlows)]
+}
+
+function cookiesOf(flows: readonly Flow[]): ReadonlySet<string> {
+  return new Set(flows.map(({ cookie }) => cookie))
 }
 
 /** dump-meters prints `meter=3 kbps burst bands=\ntype=drop rate=1000 burst_size=8000`. */

@@ -19,24 +19,29 @@ afterEach(async () => {
   await host.dispose()
 })
 
-/** Each by its number, so that all of them can be there at once. */
-const networks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'flat network': {},
-  'nat network': { 'ovs.bridge.mode': 'nat' },
-  'network on a shared bridge': {
-    'ovs.bridge.name': 'shared',
-    'ovs.bridge.vlan': '5',
-    'ovs.bridge.mode': 'nat',
-  },
-  'network with an uplink': { 'ovs.bridge.bind_interface': 'eth2' },
-  'network with moved addresses': { 'ovs.bridge.bind_interface': 'eth3', 'ovs.bridge.move_ip': 'true' },
-  'network with a tunnel': {
-    'ovs.bridge.tunnel': 'vxlan',
-    'ovs.bridge.vni': '7',
-    'ovs.bridge.peers': '192.0.2.2',
-  },
-  'network with port security': { 'ovs.port.security': 'true', 'ovs.port.ingress_rate': '5000' },
-}
+type Options = Readonly<Record<string, string>>
+
+/** Options of a network, and of the containers on it. */
+const kinds: readonly (readonly [string, Options, Options])[] = [
+  ['flat network', {}, {}],
+  ['nat network', { 'ovs.bridge.mode': 'nat' }, {}],
+  [
+    'network on a shared bridge',
+    { 'ovs.bridge.name': 'shared', 'ovs.bridge.vlan': '5', 'ovs.bridge.mode': 'nat' },
+    {},
+  ],
+  ['network with an uplink', { 'ovs.bridge.bind_interface': 'eth2' }, {}],
+  ['network with moved addresses', { 'ovs.bridge.bind_interface': 'eth3', 'ovs.bridge.move_ip': 'true' }, {}],
+  [
+    'network with a tunnel',
+    { 'ovs.bridge.tunnel': 'vxlan', 'ovs.bridge.vni': '7', 'ovs.bridge.peers': '192.0.2.2' },
+    {},
+  ],
+  ['network with port security', { 'ovs.port.security': 'true', 'ovs.port.ingress_rate': '5000' }, {}],
+  ['network whose containers ask for port security', {}, { 'ovs.port.security': 'true' }],
+  ['network whose containers ask for a copy of its traffic', {}, { 'ovs.port.mirror': 'true' }],
+  ['network whose containers ask for rates', {}, { 'ovs.port.egress_rate': '9000', 'ovs.port.vlan': '9' }],
+]
 
 describe('rounds of reconcile, one after another, find nothing to do beside', () => {
   let isOver = false
@@ -44,7 +49,7 @@ describe('rounds of reconcile, one after another, find nothing to do beside', ()
     while (!isOver) await plugin.reconciler.run()
   }
 
-  it.each(Object.entries(networks))('a %s and its containers as they come and go', async (_, options) => {
+  it.each(kinds)('a %s and its containers as they come and go', async (_, options, endpointOptions) => {
     await plugin.driver.createNetwork(networkRequest({ options: { 'ovs.bridge.name': 'shared' } }), never)
     isOver = false
     const ended = runRounds()
@@ -58,7 +63,10 @@ describe('rounds of reconcile, one after another, find nothing to do beside', ()
         await plugin.driver.createNetwork(request, never)
         await Promise.all(
           [2, 3, 4].map(async (n) => {
-            const endpoint = endpointRequest(request.networkId, { ipv4Address: `10.8.0.${n}/24` })
+            const endpoint = endpointRequest(request.networkId, {
+              ipv4Address: `10.8.0.${n}/24`,
+              options: endpointOptions,
+            })
             await plugin.driver.createEndpoint(endpoint, never)
             await plugin.driver.join(endpoint, never)
             if (options['ovs.bridge.mode'] === 'nat') {
