@@ -3,13 +3,13 @@ import type { Abandoned } from './abandoned'
 import type { NetworkApplier } from './apply-network'
 import type { DesiredEndpoint } from './desired'
 import { desiredEndpoint, linkOwner } from './desired'
-import { isMirrorOutput } from './endpoint-options'
+import { speaksOfBridge } from './endpoint-options'
 import type { Links } from './links'
 import { idPieces, linkNamesFrom, shortId } from './names'
 import type { PortGuards } from './port-guards'
 import { refuseUnguardable } from './port-guards'
 import type { Publisher } from './publisher'
-import type { EndpointRecord, NetworkRecord, Records } from './records'
+import type { EndpointRecord, NetworkRecord } from './records'
 import { endpointChange, endpointRemoval } from './records'
 import type { PortSpec, Switch } from './switch'
 import type { Undo } from './undo'
@@ -20,7 +20,6 @@ export type EndpointPlan = Omit<EndpointRecord, 'hostLink' | 'containerLink'>
 export class EndpointApplier {
   constructor(
     private readonly ovs: Switch,
-    private readonly records: Records,
     private readonly links: Links,
     private readonly networks: NetworkApplier,
     private readonly guards: PortGuards,
@@ -72,10 +71,7 @@ export class EndpointApplier {
     const { port } = this.desired(record, network)
     await this.ovs.openedPort(port.name, signal)
     await this.checkRates(port, signal)
-    // Either changes what the bridge shall be.
-    if (isMirrorOutput(record) || record.options['ovs.port.security'] !== undefined) {
-      await this.networks.applyBridge(network, signal)
-    }
+    if (speaksOfBridge(record)) await this.networks.applyBridge(network, signal)
     await this.guards.ensure(record, network, signal)
   }
 
@@ -106,8 +102,6 @@ export class EndpointApplier {
       await failureOf(this.links.removeLink(record.hostLink, linkOwner(record.id), signal)),
       await failureOf(this.publisher.withdraw(record, signal)),
     ]
-    const network = isMirrorOutput(record) ? this.records.network(record.networkId) : undefined
-    if (network !== undefined) outcomes.push(await failureOf(this.networks.applyBridge(network, signal)))
     throwFailures(outcomes)
     this.abandoned.remove(record.id)
   }

@@ -72,10 +72,10 @@ export class NetworkApplier {
   }
 
   private async make(record: NetworkRecord, signal: AbortSignal): Promise<NetworkRecord> {
-    const spec = this.bridgeSpecOf(record)
+    const { datapath } = this.bridgeSpecOf(record)
     try {
-      refuseUnguardable({ options: {} }, record, spec.datapath)
-      await this.ensureBridge(record, spec, signal)
+      refuseUnguardable({ options: {} }, record, datapath)
+      await this.ensureBridge(record, signal)
       await this.underlay.ensureMove(record, signal)
       await this.routing.ensure(record, signal)
       signal.throwIfAborted()
@@ -115,13 +115,14 @@ export class NetworkApplier {
     if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
       throw DriverError.of('BRIDGE_GONE', [record.bridge])
     }
-    await this.ensureBridge(record, this.bridgeSpecOf(record), signal)
+    await this.ensureBridge(record, signal)
   }
 
-  private async ensureBridge(record: NetworkRecord, spec: BridgeSpec, signal: AbortSignal): Promise<void> {
-    await this.underlay.ensureLinks(record, spec.datapath, signal)
-    await this.ovs.ensureBridge(spec, record.id, networkChange(record), signal)
-    if (spec.settings.failMode === 'secure') await this.guards.ensureBridge(record.bridge, signal)
+  private async ensureBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
+    await this.underlay.ensureLinks(record, this.bridgeSpecOf(record).datapath, signal)
+    const specOf = (): BridgeSpec => this.bridgeSpecOf(record)
+    await this.ovs.ensureBridge(specOf, record.id, networkChange(record), signal)
+    if (specOf().settings.failMode === 'secure') await this.guards.ensureBridge(record.bridge, signal)
   }
 
   /**
@@ -151,7 +152,7 @@ export class NetworkApplier {
     const { gatewayLink } = record
     if (isLast) await this.ovs.removeBridge(record.bridge, removal, signal)
     else if (this.ovs.bridge(record.bridge) === undefined) await this.ovs.putRecord(removal, signal)
-    else await this.leaveBridge(record, sharers, signal)
+    else await this.leaveBridge(record, signal)
     const ownsBridge = isLast && !record.foreignBridge
     const devices = [
       ...(ownsBridge ? [record.bridge] : []),
@@ -173,14 +174,12 @@ export class NetworkApplier {
   }
 
   /** What is wrong with a bridge that others keep fails them, and not this network's end. */
-  private async leaveBridge(
-    { id, bridge }: NetworkRecord,
-    sharers: readonly NetworkRecord[],
-    signal: AbortSignal,
-  ): Promise<void> {
+  private async leaveBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
+    const { id, bridge } = record
+    const specOf = (): BridgeSpec =>
+      this.bridgeSpecFor(bridge, this.sharersOf(record), speakingOfBridge(this.records.endpoints()))
     try {
-      const spec = this.bridgeSpecFor(bridge, sharers, speakingOfBridge(this.records.endpoints()))
-      await this.ovs.ensureBridge(spec, id, networkRemoval(id), signal)
+      await this.ovs.ensureBridge(specOf, id, networkRemoval(id), signal)
     } catch (error) {
       if (this.records.network(id) !== undefined) throw error
     }

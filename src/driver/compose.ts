@@ -48,7 +48,7 @@ export function composeDriver(host: Host): {
   const abandoned = new Abandoned(records)
   const undo = createUndo(clock, log)
   const networks = new NetworkApplier(ovs, records, links, underlay, guards, routing, locks, abandoned, undo)
-  const endpoints = new EndpointApplier(ovs, records, links, networks, guards, publisher, abandoned, undo)
+  const endpoints = new EndpointApplier(ovs, links, networks, guards, publisher, abandoned, undo)
   const appliers = { networks, endpoints, abandoned }
   const driver = new OvsNetworkDriver(ovs, records, appliers, publisher, locks, clock, log)
   const reconciler = new Reconciler(

@@ -31,12 +31,14 @@ export function portOptionsOf(
   )
 }
 
-/**
- * Those endpoints whose own options say something of their network's bridge, and not of their port alone: few or none,
- * whereas what the bridge shall be is asked for every network in each round.
- */
+/** Whether the endpoint's own options say something of its network's bridge, and not of its port alone. */
+export function speaksOfBridge({ options }: Pick<EndpointRecord, 'options'>): boolean {
+  return BRIDGE_OPTIONS.some((key) => options[key] !== undefined)
+}
+
+/** Few or none, whereas what the bridge shall be is asked for every network in each round. */
 export function speakingOfBridge(endpoints: readonly EndpointRecord[]): readonly EndpointRecord[] {
-  return endpoints.filter(({ options }) => BRIDGE_OPTIONS.some((key) => options[key] !== undefined))
+  return endpoints.filter(speaksOfBridge)
 }
 
 /** Whether the container's port gets a copy of its network's traffic. Cheap: asked for every endpoint in each round. */

@@ -1,7 +1,7 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Attempt } from './attempt'
-import { portOptionsOf } from './endpoint-options'
+import { portOptionsOf, speakingOfBridge } from './endpoint-options'
 import type { BridgeRules, FlowTables, PortGuard } from './flow-tables'
 import type { KeyedLock } from './keyed-lock'
 import { lockKey } from './locks'
@@ -33,7 +33,8 @@ export class PortGuards {
 
   /** Idempotent: the rules of a bridge that forwards nothing without them. As soon as the bridge is so. */
   async ensureBridge(bridge: string, signal: AbortSignal): Promise<void> {
-    if (this.rulesOf(bridge).forwards) await this.flows.reconcile(bridge, () => this.rulesOf(bridge), signal)
+    if (!this.forwards(bridge, this.records.endpoints())) return
+    await this.flows.reconcile(bridge, () => ({ ...this.rulesOf(bridge), forwards: true }), signal)
   }
 
   /** Before the port goes, whose number the next one may have. */
@@ -77,9 +78,7 @@ export class PortGuards {
   }
 
   private rulesOf(bridge: string): BridgeRules {
-    const networks = this.records.networksOn(bridge)
-    const isOurs = this.ovs.bridge(bridge)?.owned === true
-    const guarded = networks.flatMap((network) =>
+    const guarded = this.records.networksOn(bridge).flatMap((network) =>
       this.records
         .endpointsOf(network.id)
         .filter((endpoint) => mayNeedGuard(endpoint, network))
@@ -91,9 +90,18 @@ export class PortGuards {
     return {
       guards: guarded.filter(({ joined }) => joined).map(({ guard }) => guard),
       vacant: guarded.filter(({ joined }) => !joined).map(({ guard }) => guard),
-      forwards:
-        isOurs && networks.some((network) => isSecured(network, this.records.endpointsOf(network.id))),
+      forwards: this.forwards(
+        bridge,
+        this.records.endpoints().filter(({ joined }) => joined),
+      ),
     }
+  }
+
+  /** Whether one of our rules has to say so. */
+  private forwards(bridge: string, endpoints: readonly EndpointRecord[]): boolean {
+    if (this.ovs.bridge(bridge)?.owned !== true) return false
+    const speaking = speakingOfBridge(endpoints)
+    return this.records.networksOn(bridge).some((network) => isSecured(network, speaking))
   }
 
   private guardOf(endpoint: EndpointRecord, network: NetworkRecord): PortGuard | undefined {

@@ -57,12 +57,15 @@ export class Survey {
 
   networks(): readonly Difference[] {
     const speaking = speakingOfBridge(this.records.endpoints())
+    const settled = speaking.filter(({ joined }) => joined)
     return this.records.networks().flatMap((record): readonly Difference[] => {
       if (this.abandoned.has(record.id)) {
         return [{ kind: 'abandoned network', record, details: ['Docker gave it up'] }]
       }
       const details = this.networkDetails(record, speaking)
-      return details.length === 0 ? [] : [{ kind: 'network', record, details }]
+      // What a container wants of the bridge comes before it joins, and goes after it has left.
+      const isDue = details.length > 0 && this.networkDetails(record, settled).length > 0
+      return isDue ? [{ kind: 'network', record, details }] : []
     })
   }
 

@@ -169,10 +169,11 @@ export interface Switch {
   /**
    * Makes the bridge, its ports and its mirrors, or puts ours right, and removes those of ours that it shall not have.
    *
+   * @param specOf what the bridge shall be, by the records at the moment: asked again whenever the replica may have changed.
    * @param networkId on whose behalf: the other networks' ports that cannot be opened fail them, and not this call.
    */
   ensureBridge(
-    bridge: BridgeSpec,
+    specOf: () => BridgeSpec,
     networkId: string,
     record: RecordChange,
     signal: AbortSignal,

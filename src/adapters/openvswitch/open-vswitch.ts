@@ -184,27 +184,28 @@ export class OpenVSwitch implements Switch {
   }
 
   async ensureBridge(
-    bridge: BridgeSpec,
+    specOf: () => BridgeSpec,
     networkId: string,
     record: RecordChange,
     signal: AbortSignal,
   ): Promise<void> {
     const { view } = this.attached()
+    const { name } = specOf()
     await this.commit(signal, {
-      attempt: `set up bridge ${bridge.name}`,
-      plan: (unique) => [...bridgeOperations(view, bridge, unique), ...recordOperations(view, record)],
+      attempt: `set up bridge ${name}`,
+      plan: (unique) => [...bridgeOperations(view, specOf(), unique), ...recordOperations(view, record)],
       switchWork: 'awaited',
       result: () => {
-        refuseBrokenBridge(view, bridge.name, this.defaultDatapath)
-        const ports = bridge.ports.filter((port) => port.networkId === networkId)
+        refuseBrokenBridge(view, name, this.defaultDatapath)
+        const ports = specOf().ports.filter((port) => port.networkId === networkId)
         const interfaces = ports.flatMap((port) => port.interfaces)
-        for (const { name } of interfaces) numberOfOpenPort(view, name)
+        for (const { name: link } of interfaces) numberOfOpenPort(view, link)
       },
     })
     // A mirror names its port by the row, which is there from now on.
     await this.commit(signal, {
-      attempt: `mirror bridge ${bridge.name}`,
-      plan: (unique) => this.mirrorChanges(bridge, unique),
+      attempt: `mirror bridge ${name}`,
+      plan: (unique) => this.mirrorChanges(specOf(), unique),
       switchWork: 'awaited',
       result: () => undefined,
     })

@@ -40,7 +40,7 @@ const kinds: readonly (readonly [string, Options, Options])[] = [
   ['network with port security', { 'ovs.port.security': 'true', 'ovs.port.ingress_rate': '5000' }, {}],
   ['network whose containers ask for port security', {}, { 'ovs.port.security': 'true' }],
   ['network whose containers ask for a copy of its traffic', {}, { 'ovs.port.mirror': 'true' }],
-  ['network whose containers ask for rates', {}, { 'ovs.port.egress_rate': '9000', 'ovs.port.vlan': '9' }],
+  ['network whose containers ask for rates', {}, { 'ovs.port.egress_rate': '9000', 'ovs.bridge.vlan': '9' }],
 ]
 
 describe('rounds of reconcile, one after another, find nothing to do beside', () => {

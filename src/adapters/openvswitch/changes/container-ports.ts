@@ -107,7 +107,7 @@ function qosRemovals(view: View, endpointId: string): readonly Operation[] {
   return view.qosOf(endpointId).map((found) => op.remove('QoS', byUuid(found)))
 }
 
-/** A port that no bridge holds is dropped by the server, and its interface with it. */
+/** A port that no bridge holds is dropped by the server, and its interface with it. Our mirrors to it go, too. */
 export function portRemoval(view: View, name: string, endpointId: string): readonly Operation[] {
   const existing = view.portRow(name)
   const current = view.port(name)
@@ -116,7 +116,19 @@ export function portRemoval(view: View, name: string, endpointId: string): reado
   // The server drops the port at the end, and would refuse to delete what it refers to until then.
   return [
     ...(shaping.length === 0 ? [] : [op.update('Port', byUuid(existing), { qos: [] })]),
+    ...mirrorRemovals(view, existing),
     op.mutate('Bridge', [['name', '==', current.bridge]], [['ports', 'delete', [uuid(existing.uuid)]]]),
     ...shaping,
   ]
+}
+
+function mirrorRemovals(view: View, port: TableRow): readonly Operation[] {
+  const bridge = view.bridgeOf(port.uuid)
+  if (bridge === undefined) return []
+  const mirrors = view
+    .ownedMirrorsOf(bridge.row)
+    .filter(({ row }) => listOf(row['output_port']).some((id) => String(id) === port.uuid))
+  return mirrors.length === 0
+    ? []
+    : [op.mutate('Bridge', byUuid(bridge), [['mirrors', 'delete', mirrors.map(({ uuid: id }) => uuid(id))]])]
 }
