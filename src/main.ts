@@ -25,6 +25,7 @@ import { createServer } from './docker/server'
 import { composeDriver } from './driver/compose'
 import type { Firewall } from './driver/firewall'
 import { startEmbeddedSwitch } from './embedded/embedded-switch'
+import { ReceiveBuffer } from './embedded/receive-buffer'
 import { DriverError, reasonOf } from './errors'
 import type { Logger } from './log'
 import { createLogger } from './log'
@@ -48,6 +49,8 @@ async function main(): Promise<void> {
   const log = createLogger({ level: settings.logLevel, output: process.stdout })
   const clock = createSystemClock()
   const run = createRun(process.env)
+  const sysctls = createSysctlFiles(settings.sysctlDirectory)
+  const receiveBuffer = new ReceiveBuffer(sysctls, join(settings.stateDirectory, 'rmem_default'), log)
   const ovs = new OpenVSwitch({
     hasKernelDatapath: () => hasKernelDatapath(run, clock.deadline(COMMAND_MS)),
     clock,
@@ -62,7 +65,7 @@ async function main(): Promise<void> {
     links: new VethLinks(linkTable, guard, run, deadline),
     underlay: new Underlay(linkTable, guard, run),
     flows: new OpenFlowTables(run, () => ovs.socketDirectory),
-    network: new GatewayLinks(run, createSysctlFiles(settings.sysctlDirectory)),
+    network: new GatewayLinks(run, sysctls),
     firewall: createFirewall(settings.firewall, run),
     ports: new BoundPorts(),
     clock,
@@ -87,7 +90,7 @@ async function main(): Promise<void> {
     stopping.abort()
     stopReconciling()
     // The switch last: a request under way may need it to take back what it made.
-    const stopped = server.close().then(() => ovs.detach())
+    const stopped = Promise.all([server.close().then(() => ovs.detach()), receiveBuffer.restore()])
     void Promise.race([stopped, sleep(STOP_MS)]).then(() => {
       log.info('stopped', {})
       process.exit(0)
@@ -95,7 +98,7 @@ async function main(): Promise<void> {
   })
   for (const problem of problems) log.error(problem.message, {})
   const [problem] = problems
-  if (problem === undefined) await attachSwitch(ovs, settings, run, log, stopping.signal)
+  if (problem === undefined) await attachSwitch(ovs, receiveBuffer, settings, run, log, stopping.signal)
   else ovs.refuse(problem)
 }
 
@@ -118,6 +121,7 @@ function createFirewall(setting: FirewallSetting, run: Run): Firewall {
 /** Finds the switch, starting the embedded one if it is that, for as long as it takes. */
 async function attachSwitch(
   ovs: OpenVSwitch,
+  receiveBuffer: ReceiveBuffer,
   settings: Settings,
   run: Run,
   log: Logger,
@@ -139,6 +143,7 @@ async function attachSwitch(
         ovs.attach(source.endpoint, source.name, true)
         return
       }
+      if (!(await hasKernelDatapath(run, deadline(COMMAND_MS)))) await receiveBuffer.enlarge()
       const socket = await startEmbeddedSwitch(
         {
           run,
