@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { SysctlFiles } from '../adapters/netlink/host-network'
 import { createSysctlFiles } from '../adapters/netlink/host-network'
 import { createLogger } from '../log'
 import { ReceiveBuffer } from './receive-buffer'
@@ -22,9 +23,13 @@ afterEach(async () => {
 })
 
 /** Another call is another process. */
-function make(write = createSysctlFiles(directory).write): ReceiveBuffer {
+function make(fault: Partial<SysctlFiles> = {}): ReceiveBuffer {
   const log = createLogger({ level: 'error', output: { write: () => undefined } })
-  return new ReceiveBuffer({ ...createSysctlFiles(directory), write }, join(directory, 'state', 'note'), log)
+  return new ReceiveBuffer(
+    { ...createSysctlFiles(directory), ...fault },
+    join(directory, 'state', 'note'),
+    log,
+  )
 }
 
 const value = async (): Promise<string> => (await readFile(setting, 'utf8')).trim()
@@ -66,7 +71,7 @@ describe("the switch's receive buffer", () => {
   })
 
   it('stays what it is where it cannot be changed', async () => {
-    const buffer = make(() => Promise.reject(new Error('EACCES: permission denied')))
+    const buffer = make({ write: () => Promise.reject(new Error('EACCES: permission denied')) })
     await buffer.enlarge()
     await buffer.restore()
     expect(await value()).toBe('212992')
