@@ -1,7 +1,7 @@
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Attempt } from './attempt'
-import { portOptionsOf, speakingOfBridge } from './endpoint-options'
+import { portOptionsOf } from './endpoint-options'
 import type { BridgeRules, FlowTables, PortGuard } from './flow-tables'
 import type { KeyedLock } from './keyed-lock'
 import { lockKey } from './locks'
@@ -33,7 +33,7 @@ export class PortGuards {
 
   /** Idempotent: the rules of a bridge that forwards nothing without them. As soon as the bridge is so. */
   async ensureBridge(bridge: string, signal: AbortSignal): Promise<void> {
-    if (!this.forwards(bridge, this.records.endpoints())) return
+    if (!this.forwards(bridge, () => true)) return
     await this.flows.reconcile(bridge, () => ({ ...this.rulesOf(bridge), forwards: true }), signal)
   }
 
@@ -90,18 +90,16 @@ export class PortGuards {
     return {
       guards: guarded.filter(({ joined }) => joined).map(({ guard }) => guard),
       vacant: guarded.filter(({ joined }) => !joined).map(({ guard }) => guard),
-      forwards: this.forwards(
-        bridge,
-        this.records.endpoints().filter(({ joined }) => joined),
-      ),
+      forwards: this.forwards(bridge, ({ joined }) => joined),
     }
   }
 
-  /** Whether one of our rules has to say so. */
-  private forwards(bridge: string, endpoints: readonly EndpointRecord[]): boolean {
+  /** Whether one of our rules has to say so, for the networks' sake or that of the containers that count. */
+  private forwards(bridge: string, counts: (endpoint: EndpointRecord) => boolean): boolean {
     if (this.ovs.bridge(bridge)?.owned !== true) return false
-    const speaking = speakingOfBridge(endpoints)
-    return this.records.networksOn(bridge).some((network) => isSecured(network, speaking))
+    return this.records
+      .networksOn(bridge)
+      .some((network) => isSecured(network, this.records.endpointsOf(network.id).filter(counts)))
   }
 
   private guardOf(endpoint: EndpointRecord, network: NetworkRecord): PortGuard | undefined {
