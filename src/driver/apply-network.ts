@@ -90,7 +90,7 @@ export class NetworkApplier {
   /** Idempotent: makes the bridge of a recorded network, and what routes it, be as they shall. */
   apply(record: NetworkRecord, signal: AbortSignal): Promise<void> {
     return this.locks.run(lockKey.bridge(record.bridge), async () => {
-      await this.ensureRecordedBridge(record, signal)
+      await this.ensureBridge(record, signal)
       await this.underlay.ensureMove(record, signal)
       await this.routing.ensure(record, signal)
     })
@@ -108,17 +108,13 @@ export class NetworkApplier {
 
   /** Idempotent: makes the bridge of a recorded network be as it shall. */
   applyBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
-    return this.locks.run(lockKey.bridge(record.bridge), () => this.ensureRecordedBridge(record, signal))
-  }
-
-  private async ensureRecordedBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
-    if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
-      throw DriverError.of('BRIDGE_GONE', [record.bridge])
-    }
-    await this.ensureBridge(record, signal)
+    return this.locks.run(lockKey.bridge(record.bridge), () => this.ensureBridge(record, signal))
   }
 
   private async ensureBridge(record: NetworkRecord, signal: AbortSignal): Promise<void> {
+    if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
+      throw DriverError.of('BRIDGE_GONE', [record.bridge])
+    }
     await this.underlay.ensureLinks(record, this.bridgeSpecOf(record).datapath, signal)
     const specOf = (): BridgeSpec => this.bridgeSpecOf(record)
     await this.ovs.ensureBridge(specOf, record.id, networkChange(record), signal)

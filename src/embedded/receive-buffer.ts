@@ -13,6 +13,9 @@ const WANTED_BYTES = String(4 * 1024 * 1024)
  * 64 KiB, drops what comes next, and TCP has to send that again: between two containers more than 100,000 times within
  * four seconds. ovs-vswitchd sets no size for its sockets, so that they have the host's default of the moment at which
  * they are opened (socket(7), `rmem_default`).
+ *
+ * Noted in a file, and not with the other kernel settings in the switch's database: it comes before the switch, and goes
+ * with the plugin instead of with the last network.
  */
 export class ReceiveBuffer {
   constructor(

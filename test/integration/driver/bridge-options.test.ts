@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Process } from './fixture'
-import { attach, endpointRequest, networkRequest, never } from './fixture'
+import { attach, endpointRequest, networkRequest, never, startWithRoundAt } from './fixture'
 import type { Lan } from './lan'
 import { makeLan } from './lan'
 
@@ -234,21 +233,14 @@ describe('uplinks', () => {
   it('give them by one at a time, their create or a round of reconcile', async () => {
     await lan.makeNic('eth2')
     await lan.host.netns.exec('ip', 'address', 'add', '192.0.2.1/24', 'dev', 'eth2')
-    let round: Promise<void> | undefined
-    const racing: Process = await lan.host.startProcess((run) => async (command, args, options) => {
-      if (round === undefined && (options.input ?? '').includes('address del')) {
-        round = racing.reconciler.run()
-        await Promise.race([round, new Promise((resolve) => setTimeout(resolve, 300))])
-      }
-      return run(command, args, options)
-    })
+    const { racing, roundEnded } = await startWithRoundAt(lan.host, 'address del')
     const options = {
       'ovs.bridge.name': 'lan',
       'ovs.bridge.bind_interface': 'eth2',
       'ovs.bridge.move_ip': 'true',
     }
     await racing.driver.createNetwork(networkRequest({ options }), never)
-    await round
+    await roundEnded()
     const { stdout } = await lan.host.netns.exec('ip', '-brief', 'address', 'show', 'dev', 'lan')
     expect(stdout).toContain('192.0.2.1/24')
     expect(racing.logged.join('\n')).not.toContain('put right')

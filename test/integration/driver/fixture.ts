@@ -134,6 +134,25 @@ function recordingLogger(logged: string[]): Logger {
   return logger
 }
 
+/**
+ * A process that begins a round of reconcile just before its first command whose input has `text`, and carries that
+ * command out when the round is over, or waits for something itself.
+ */
+export async function startWithRoundAt(
+  host: Host,
+  text: string,
+): Promise<{ readonly racing: Process; readonly roundEnded: () => Promise<void> | undefined }> {
+  let round: Promise<void> | undefined
+  const racing: Process = await host.startProcess((run) => async (command, args, options) => {
+    if (round === undefined && (options.input ?? '').includes(text)) {
+      round = racing.reconciler.run()
+      await Promise.race([round, new Promise((resolve) => setTimeout(resolve, 300))])
+    }
+    return run(command, args, options)
+  })
+  return { racing, roundEnded: () => round }
+}
+
 const randomId = (): string => randomBytes(32).toString('hex')
 
 export function networkRequest(more: Partial<CreateNetworkRequest> = {}): CreateNetworkRequest {

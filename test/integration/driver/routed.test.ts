@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { CreateNetworkRequest, PortBinding } from '../../../src/driver/api'
 import { CommandError } from '../../../src/adapters/process/command-error'
 import type { Host, Process } from './fixture'
-import { endpointRequest, makeHost, networkRequest, never } from './fixture'
+import { endpointRequest, makeHost, networkRequest, never, startWithRoundAt } from './fixture'
 
 jest.setTimeout(30_000)
 
@@ -47,8 +47,6 @@ const nat = (more: Partial<CreateNetworkRequest> = {}): CreateNetworkRequest => 
   })
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
 const binding = (more: Partial<PortBinding> = {}): PortBinding => ({
   protocol: 'tcp',
   containerPort: 80,
@@ -77,16 +75,9 @@ describe('a nat network', () => {
   })
 
   it('is put right by one at a time, its create or a round of reconcile', async () => {
-    let round: Promise<void> | undefined
-    const racing: Process = await host.startProcess((run) => async (command, args, options) => {
-      if (round === undefined && (options.input ?? '').includes('address add')) {
-        round = racing.reconciler.run()
-        await Promise.race([round, pause(300)])
-      }
-      return run(command, args, options)
-    })
+    const { racing, roundEnded } = await startWithRoundAt(host, 'address add')
     await racing.driver.createNetwork(nat(), never)
-    await round
+    await roundEnded()
     expect(await addresses('br')).toContain('10.7.0.1/24 fd07::1/64')
     expect(racing.logged.join('\n')).not.toContain('put right')
   })

@@ -7,6 +7,7 @@ import type { View } from '../view'
 import { listOf } from '../view'
 import { vlanColumns } from './bridge-ports'
 import { byUuid, columnUpdates, holds } from './columns'
+import { mirrorRemovals } from './mirrors'
 
 /** @throws DriverError `NAME_TAKEN` where the port was made by or for somebody else. */
 export function portOperations(view: View, port: PortSpec, unique: string): readonly Operation[] {
@@ -120,15 +121,4 @@ export function portRemoval(view: View, name: string, endpointId: string): reado
     op.mutate('Bridge', [['name', '==', current.bridge]], [['ports', 'delete', [uuid(existing.uuid)]]]),
     ...shaping,
   ]
-}
-
-function mirrorRemovals(view: View, port: TableRow): readonly Operation[] {
-  const bridge = view.bridgeOf(port.uuid)
-  if (bridge === undefined) return []
-  const mirrors = view
-    .ownedMirrorsOf(bridge.row)
-    .filter(({ row }) => listOf(row['output_port']).some((id) => String(id) === port.uuid))
-  return mirrors.length === 0
-    ? []
-    : [op.mutate('Bridge', byUuid(bridge), [['mirrors', 'delete', mirrors.map(({ uuid: id }) => uuid(id))]])]
 }

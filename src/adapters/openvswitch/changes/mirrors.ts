@@ -4,7 +4,7 @@ import type { Operation, Row, TableRow } from '../../ovsdb'
 import { namedUuid, op, uuid } from '../../ovsdb'
 import { OWNER, OWNER_KEY } from '../schema'
 import type { View } from '../view'
-import { textOf } from '../view'
+import { listOf, textOf } from '../view'
 import { byUuid, columnUpdates } from './columns'
 
 /** @throws DriverError `MIRROR_PORT_MISSING` where the bridge has no port of that name. */
@@ -17,13 +17,7 @@ export function mirrorOperations(
   const existing = view.ownedMirrorsOf(bridge.row)
   const surplus = existing.filter(({ row }) => mirrors.every(({ name }) => name !== row['name']))
   return [
-    ...(surplus.length === 0
-      ? []
-      : [
-          op.mutate('Bridge', byUuid(bridge), [
-            ['mirrors', 'delete', surplus.map((mirror) => uuid(mirror.uuid))],
-          ]),
-        ]),
+    ...removals(bridge, surplus),
     ...mirrors.flatMap((mirror, index): readonly Operation[] => {
       const columns = mirrorColumns(view, bridge, mirror)
       const found = existing.find(({ row }) => row['name'] === mirror.name)
@@ -36,6 +30,22 @@ export function mirrorOperations(
       ]
     }),
   ]
+}
+
+/** Of our mirrors to a port. */
+export function mirrorRemovals(view: View, port: TableRow): readonly Operation[] {
+  const bridge = view.bridgeOf(port.uuid)
+  if (bridge === undefined) return []
+  const leadsTo = ({ row }: TableRow): boolean =>
+    listOf(row['output_port']).some((id) => String(id) === port.uuid)
+  return removals(bridge, view.ownedMirrorsOf(bridge.row).filter(leadsTo))
+}
+
+/** A mirror that no bridge holds is dropped by the server. */
+function removals(bridge: TableRow, mirrors: readonly TableRow[]): readonly Operation[] {
+  if (mirrors.length === 0) return []
+  const ids = mirrors.map((mirror) => uuid(mirror.uuid))
+  return [op.mutate('Bridge', byUuid(bridge), [['mirrors', 'delete', ids]])]
 }
 
 function mirrorColumns(view: View, bridge: TableRow, { outputPort, vlan }: MirrorSpec): Row {
