@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 # Root is asked for only where the work needs it, by sudo, and only where we are not root already. Without sudo the
 # scripts say themselves that they need root.
-PASSED_ON := CHAOS_SEED,CHAOS_OPERATIONS,CI,ENGINE,T,PLUGIN,TAG,DOCKER,BUNDLE,REGISTRY,ARCH,REFRESH,DEBIAN_MIRROR,FORCE
+PASSED_ON := CHAOS_SEED,CHAOS_OPERATIONS,CI,ENGINE,F,T,KERNEL,PROCESSORS,XDG_CACHE_HOME,PLUGIN,TAG,DOCKER,BUNDLE,REGISTRY,ARCH,REFRESH,DEBIAN_MIRROR,FORCE
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo),sudo --preserve-env=$(PASSED_ON)))
 
 export TAG ?= latest
@@ -55,7 +55,7 @@ check: node_modules ## Types, lint, format, layers, dead code
 
 .PHONY: test
 test: ## Every lane that CI runs
-	$(AS_ROOT) bash test/run.sh check unit integration protocol chaos smoke e2e
+	$(AS_ROOT) bash test/run.sh check unit integration protocol chaos e2e datapath
 
 .PHONY: test-unit
 test-unit: ## Pure code and properties
@@ -79,17 +79,25 @@ test-long: ## The long forms of what is random: 10,000 operations, 30,000 cases 
 	$(AS_ROOT) env CHAOS_OPERATIONS=10000 bash test/run.sh chaos
 
 .PHONY: test-e2e
-test-e2e: ## Real Docker Engines (ENGINE=20.10|26.1|28.5, T=part of a test's name)
+test-e2e: ## Real Docker Engines (ENGINE=20.10|26.1|28.5, F=part of a test file's name, T=of a test's)
 	$(AS_ROOT) bash test/run.sh e2e
 
 .PHONY: test-kernel
-test-kernel: ## The kernel's datapath, in a QEMU guest (F=part of a test file's name, T=part of a test's name)
+test-kernel: ## The whole e2e on the kernel's datapath, in two guests (ENGINE, F=part of a test file's name, T=of a test's)
 	$(AS_ROOT) bash test/run.sh kernel
+
+.PHONY: lab
+lab: ## A host with an engine and the plugin to type in (ENGINE; KERNEL=1: in a guest, on the kernel's datapath)
+	@$(AS_ROOT) bash test/lab/run.sh
+
+.PHONY: clean-cache
+clean-cache: ## Remove what was built once for all clones: engines, guests' kernel and disks, the bundle's packages
+	$(AS_ROOT) bash -euc '. rootfs-build/cache.sh && rm -rf --one-file-system "$$CACHE_ROOT"'
 
 .PHONY: bench
 bench: node_modules ## One run of the benchmark, to bench/results.json, RESULTS.md and chart.svg
 	$(AS_ROOT) bash test/bench/run.sh
 
 .PHONY: bench-kernel
-bench-kernel: node_modules ## TCP on the kernel's datapath, in a QEMU guest, to bench/kernel.json
+bench-kernel: node_modules ## The same on the kernel's datapath, in a guest, to bench/kernel.json
 	$(AS_ROOT) bash test/bench/run.sh kernel

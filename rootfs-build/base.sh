@@ -1,5 +1,10 @@
-# The part of the root file system that comes from others: Debian's packages and Node. Sourced by bundle.sh.
-# shellcheck shell=bash
+#!/usr/bin/env bash
+# Builds the part of the root file system that comes from others, Debian's packages and Node, in an empty folder:
+#   base.sh <folder>          ARCH=amd64|arm64; DEBIAN_MIRROR=URL
+. "$(dirname "$0")/common.sh"
+. rootfs-build/debian.sh
+
+DEBIAN_RELEASE=trixie
 
 # A third party's repack of nodejs.org's binaries, without install scripts: hence pinned by hash.
 NODE_VERSION=24.21.0
@@ -36,64 +41,25 @@ need_tools() {
     fail "cannot install ${missing[*]}: run apt-get update and try again"
 }
 
-# debian_sources: apt lines for the release we build from, at the mirrors this machine uses. On another distribution,
-# or to use another mirror, DEBIAN_MIRROR names one.
-debian_sources() {
-  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirrors
-  [[ -e $keyring ]] || fail "$keyring is missing: apt-get install debian-archive-keyring"
-  if [[ -n ${DEBIAN_MIRROR:-} ]]; then
-    mirrors="$DEBIAN_MIRROR main"
-  else
-    mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
-      awk '$1 ~ /\/debian\/?$/ { print $1, "main" }
-           $1 ~ /\/debian-security\/?$/ { print $1, "security" }' | sort -u)
-  fi
-  [[ $mirrors == *' main'* ]] ||
-    fail 'this machine has no Debian mirror in its apt sources: name one with DEBIAN_MIRROR=http://…/debian'
-  awk -v release="$DEBIAN_RELEASE" -v keyring="$keyring" '{
-    suite = $2 == "security" ? release "-security" : release
-    printf "deb [signed-by=%s] %s %s main\n", keyring, $1, suite
-    if ($2 == "main") printf "deb [signed-by=%s] %s %s-updates main\n", keyring, $1, release
-  }' <<<"$mirrors"
-}
-
-# fetch_debs <folder>: downloads the packages of packages.txt for $ARCH with an apt configuration of its own, which
-# knows neither this machine's architecture nor its packages, and changes neither.
+# fetch_debs <folder>: downloads the packages of packages.txt for $ARCH.
 fetch_debs() {
-  local apt=$CACHE/apt out=$1 names
+  local out=$1 apt names
   mapfile -t names < <(sed -n 's/^\([a-z][^ ]*\).*/\1/p' rootfs-build/packages.txt | sort -u)
-  rm -rf "$apt" "$out"
-  mkdir -p "$apt"/{etc/apt/apt.conf.d,etc/apt/preferences.d,state/lists/partial,cache/archives/partial} "$out"
-  : >"$apt/status"
-  cat >"$apt/apt.conf" <<CONF
-Dir "$apt";
-Dir::Etc "$apt/etc/apt";
-Dir::State "$apt/state";
-Dir::State::status "$apt/status";
-Dir::Cache "$apt/cache";
-APT::Architecture "$ARCH";
-APT::Architectures { "$ARCH"; };
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::Check-Valid-Until "false";
-CONF
-  debian_sources >"$apt/etc/apt/sources.list"
+  mkdir -p "$out"
   say "  package lists of $DEBIAN_RELEASE for $ARCH"
-  APT_CONFIG=$apt/apt.conf apt-get update -q -q >&2
+  apt=$(apt_for "$WORK/apt" "$ARCH" "$DEBIAN_RELEASE")
   say "  ${#names[@]} packages"
-  (cd "$out" && APT_CONFIG=$apt/apt.conf apt-get download -q -q "${names[@]}" >&2)
+  (cd "$out" && APT_CONFIG=$apt apt-get download -q -q "${names[@]}" >&2)
 }
 
 # fetch_node <folder>: unpacks the pinned Node package.
 fetch_node() {
-  local out=$1 tarball=$CACHE/$NODE_PACKAGE-$NODE_VERSION.tgz
+  local out=$1 tarball=$WORK/$NODE_PACKAGE-$NODE_VERSION.tgz
   say "  Node $NODE_VERSION"
-  [[ -e $tarball ]] || npm pack --silent --pack-destination "$CACHE" "$NODE_PACKAGE@$NODE_VERSION" >/dev/null
+  npm pack --silent --pack-destination "$WORK" "$NODE_PACKAGE@$NODE_VERSION" >/dev/null
   if ! sha512sum --status --check <<<"$NODE_SHA512  $tarball"; then
-    rm -f "$tarball"
     fail "$NODE_PACKAGE@$NODE_VERSION is not the file whose hash rootfs-build/base.sh names: not used"
   fi
-  rm -rf "$out"
   mkdir -p "$out"
   tar -xzf "$tarball" -C "$out" --strip-components=1 package/bin/node package/LICENSE
 }
@@ -129,28 +95,27 @@ close_libraries() {
 
 # build_base <root>: everything but our own files, with the list of what it is and under which licence.
 build_base() {
-  local root=$1 debs=$CACHE/debs from=$CACHE/unpacked node=$CACHE/node deb package path pattern
+  local root=$1 debs=$WORK/debs from=$WORK/unpacked node=$WORK/node deb package path pattern
   fetch_debs "$debs"
   fetch_node "$node"
   say '  unpacking'
-  rm -rf "$from" "$root"
   mkdir -p "$from" "$root"/{usr/bin,usr/sbin,usr/lib,usr/lib64,var,etc,proc,sys,dev,tmp,state,host/ovs,host/proc/sys/net}
   mkdir -p "$root"/run/{docker/plugins,openvswitch}
   chmod 1777 "$root/tmp"
   ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root"
   ln -s ../run "$root/var/run"
-  : >"$CACHE/owners"
+  : >"$WORK/owners"
   for deb in "$debs"/*.deb; do
     dpkg-deb -x "$deb" "$from"
     package=$(dpkg-deb -f "$deb" Package)
-    dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n "s|^\.\(/.*[^/]\)$|$package \1|p" >>"$CACHE/owners"
+    dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n "s|^\.\(/.*[^/]\)$|$package \1|p" >>"$WORK/owners"
   done
 
   while read -r package pattern; do
     [[ -n $pattern && $package != '#' ]] || continue
     for path in "$from"$pattern; do
       path=${path#"$from"}
-      grep -qxF "$package $path" "$CACHE/owners" || fail "package $package has no $pattern"
+      grep -qxF "$package $path" "$WORK/owners" || fail "package $package has no $pattern"
       take "$from" "$root" "$path"
     done
   done <rootfs-build/packages.txt
@@ -188,6 +153,11 @@ gives_something() {
   local package=$1 root=$2 path
   while read -r _ path; do
     [[ ! -e $root$path && ! -L $root$path ]] || return 0
-  done < <(grep "^$package /" "$CACHE/owners")
+  done < <(grep "^$package /" "$WORK/owners")
   return 1
 }
+
+need_tools
+WORK=$(mktemp -d)
+trap 'rm -rf --one-file-system "$WORK"' EXIT
+build_base "$1"

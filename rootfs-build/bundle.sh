@@ -2,14 +2,13 @@
 # Builds the plugin bundle, config.json and rootfs/, from Debian packages, Node, and the compiled driver (dist/main.cjs).
 # The last line of stdout names its folder. ARCH=amd64|arm64; REFRESH=1 looks for newer packages; DEBIAN_MIRROR=URL.
 #
-# What comes from others is kept in .cache/bundle/<arch>/base until the list of it changes, so that a change to the
-# driver costs seconds. From the same packages, twice the same bytes: the time of every file is that of the commit.
+# What comes from others is kept outside the clone until the list of it changes, so that a change to the driver costs
+# seconds. From the same packages, twice the same bytes: the time of every file is that of the commit.
 . "$(dirname "$0")/common.sh"
+. rootfs-build/cache.sh
 
-DEBIAN_RELEASE=trixie
 DIST=${DIST:-dist}
 CACHE=$PWD/.cache/bundle/$ARCH
-. rootfs-build/base.sh
 
 MAX_UNPACKED_MB=180
 MAX_PACKED_MB=65
@@ -30,22 +29,14 @@ flock -n 9 || {
   flock 9
 }
 
-key=$(cat rootfs-build/packages.txt rootfs-build/base.sh | sha256sum | cut -c 1-16)
-if [[ -n ${REFRESH:-} || $(cat "$CACHE/base.key" 2>/dev/null) != "$key" ]]; then
-  say "[1/2] packages and Node for $ARCH (once; kept in .cache)"
-  need_tools
-  rm -f "$CACHE/base.key"
-  build_base "$CACHE/base"
-  echo "$key" >"$CACHE/base.key"
-else
-  say "[1/2] packages and Node for $ARCH: kept from $(date -r "$CACHE/base.key" +%F) (REFRESH=1 looks for newer ones)"
-fi
+say "[1/2] packages and Node for $ARCH (once; REFRESH=1 looks for newer ones)"
+base=$(cached "bundle-$ARCH" "$(cat rootfs-build/packages.txt rootfs-build/base.sh)" env ARCH="$ARCH" bash rootfs-build/base.sh)
 
 say '[2/2] driver, services, config.json'
 next=$CACHE/next
 rm -rf "$next"
 mkdir -p "$next"
-cp -a "$CACHE/base" "$next/rootfs"
+cp -a "$base" "$next/rootfs"
 own=$CACHE/own
 rm -rf "$own"
 mkdir -p "$own"/{run,usr/bin,usr/lib/dovesnap,usr/share/doc/dovesnap}
@@ -54,7 +45,7 @@ chmod -R u=rwX,go=rX "$own/run/service"
 install -m 755 plugin/bin/* "$own/usr/bin"
 install -m 644 "$DIST/main.cjs" "$own/usr/lib/dovesnap/main.cjs"
 install -m 644 LICENSE "$own/usr/share/doc/dovesnap/LICENSE"
-cp "$CACHE/base/usr/share/doc/licenses.tsv" "$own/usr/share/doc/licenses.tsv"
+cp "$base/usr/share/doc/licenses.tsv" "$own/usr/share/doc/licenses.tsv"
 node rootfs-build/npm-licenses.mjs "$DIST/main.cjs.map" "$own"
 bash rootfs-build/koffi.sh "$ARCH" "$own"
 cp -a "$own/." "$next/rootfs"

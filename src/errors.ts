@@ -83,6 +83,9 @@ const messages = {
   ENDPOINT_UNKNOWN: (endpoint: string, network: string) =>
     `endpoint ${endpoint} of network ${network} is not known: start the container again`,
   LINK_FAILED: (link: string, reason: string) => `could not set up link ${link}: ${reason}`,
+  TUNNEL_PORT_TAKEN: (port: number, vni: number) =>
+    `UDP port ${port} is taken on this host, or VNI ${vni} on it, by another tunnel (an overlay network of Docker Swarm, ` +
+    "Open vSwitch's own VXLAN, …): choose another on every host, -o ovs.bridge.tunnel_port=… or -o ovs.bridge.vni=…",
   PUBLISH_UNSUPPORTED: (ports: readonly string[]) =>
     `cannot publish ${ports.join(', ')} on a flat network: its containers are reached at their own addresses; ` +
     'leave out -p and -P or, for a nat network of the same container to publish them, create this one with ' +
@@ -111,7 +114,7 @@ const messages = {
     `the embedded switch's database ${path} cannot be used: ${reason}`,
   DATAPATH_IN_USE: (datapath: string) =>
     `the datapath ${datapath} of another Open vSwitch is on this host: let the plugin use that one (docker plugin set … ` +
-    'ovs.source=/run), or stop it; if an earlier plugin left it behind, make uninstall removes it',
+    'ovs.source=/run), or stop it',
 } as const
 
 type Messages = typeof messages

@@ -153,6 +153,7 @@ async function attachSwitch(
           schema: settings.ovsSchema,
           serviceDirectory: settings.serviceDirectory,
           linksDirectory: '/sys/class/net',
+          socketsFile: '/proc/net/unix',
         },
         AbortSignal.any([stopping, deadline(START_SWITCH_MS)]),
       )

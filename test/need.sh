@@ -33,16 +33,25 @@ need_switch() {
   need ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool nft:nftables iptables:iptables conntrack:conntrack busybox:busybox-static
 }
 
-# need_engines <releases>: their root file systems, in the cache.
+# need_engines <releases>: their root file systems, in the cache, and what a test host is made with.
 need_engines() {
   local engine
-  need mmdebstrap:mmdebstrap unshare:util-linux mount:mount ip:iproute2
-  [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || need /no-keyring:debian-archive-keyring
-  for engine in ${1//,/ }; do
-    bash test/e2e/host/engine-rootfs.sh "$engine" .cache/engines >/dev/null
-  done
+  need unshare:util-linux mount:mount ip:iproute2
+  for engine in ${1//,/ }; do bash test/lab/engine.sh "$engine" >/dev/null; done
 }
 
-need_guest() {
-  need mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs unshare:util-linux
+# build_bundle: the driver and what it comes in; gives the folder in `bundle`.
+build_bundle() {
+  say 'bundle'
+  npx --no-install tsup --silent
+  bundle=$(bash rootfs-build/bundle.sh | tee >(cat >&2) | sed -n '$s/^bundle: //p')
+  bundle=$(realpath "$bundle")
+}
+
+# in_guest <folder> <engine>: runs the folder's file `task` in a guest, with the disk of the engine at /engine.
+in_guest() {
+  local kernel disks
+  kernel=$(bash test/lab/kernel.sh)
+  mapfile -t disks < <(bash test/lab/guest-disks.sh "$2")
+  bash test/lab/guest.sh "${PROCESSORS:-0}" "$1" "$kernel" "${disks[@]}"
 }

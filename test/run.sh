@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|chaos|e2e|kernel|smoke>...
-# ENGINE (20.10, 26.1, 28.5) chooses engines and T a part of the tests' names, both for e2e and kernel.
+# Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|chaos|e2e|kernel|datapath>...
+# ENGINE (20.10, 26.1, 28.5) chooses engines, F a part of the test files' names and T one of the tests', for e2e and kernel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Nothing here asks anybody anything.
@@ -34,15 +34,19 @@ run_jest() {
   count "$title" $(counts_of "$file") $((SECONDS - start))
 }
 
-# counts_of <jest's results>: passed and failed. A test file that did not run at all counts as one failure, and so does a
-# lane that found nothing to run.
+# counts_of <jest's results>...: passed and failed. A test file that did not run at all counts as one failure, and so does
+# a lane that found nothing to run.
 counts_of() {
   node -e '
     const { readFileSync, existsSync } = require("node:fs")
-    if (!existsSync(process.argv[1])) { console.log("0 1"); process.exit() }
-    const r = JSON.parse(readFileSync(process.argv[1], "utf8"))
-    const failed = r.numFailedTests + r.numRuntimeErrorTestSuites
-    console.log(r.numPassedTests, r.numPassedTests + failed === 0 ? 1 : failed)' "$1"
+    let passed = 0, failed = 0
+    for (const file of process.argv.slice(1)) {
+      if (!existsSync(file)) { failed += 1; continue }
+      const r = JSON.parse(readFileSync(file, "utf8"))
+      passed += r.numPassedTests
+      failed += r.numFailedTests + r.numRuntimeErrorTestSuites
+    }
+    console.log(passed, passed + failed === 0 ? 1 : failed)' "$@"
 }
 
 lane_check() {
@@ -73,41 +77,41 @@ lane_chaos() {
 
 lane_e2e() {
   need_root e2e
-  local engine engines=${ENGINE:-20.10 26.1 28.5} bundle
+  local engine engines=${ENGINE:-20.10 26.1 28.5} bundle files=${F:-}
   need_engines "$engines"
-  say 'bundle'
-  npx --no-install tsup --silent
-  bash rootfs-build/bundle.sh | tee "$results/bundle"
-  bundle=$(sed -n '$s/^bundle: //p' "$results/bundle")
+  build_bundle
   for engine in ${engines//,/ }; do
     say "e2e, engine $engine"
-    ENGINE=$engine BUNDLE=$(realpath "$bundle") run_jest "e2e $engine" e2e --maxWorkers=3 \
-      --reporters=default --reporters=./test/e2e/progress-reporter.mjs ${T:+--testNamePattern "$T"}
+    # The older releases have what depends on the release; on the newest everything runs.
+    [ -n "${F:-}${ENGINE:-}" ] || files=$([ "$engine" = 28.5 ] || release_files)
+    ENGINE=$engine BUNDLE=$bundle run_jest "e2e $engine" e2e --maxWorkers=3 \
+      --reporters=default --reporters=./test/e2e/progress-reporter.mjs ${files:+--testPathPatterns "$files"} ${T:+--testNamePattern "$T"}
   done
 }
 
-lane_kernel() {
-  need_root kernel
-  local engine=${ENGINE:-26.1} start=$SECONDS bundle file=$results/kernel.json counts='0 1'
-  need_guest
-  need_engines "$engine"
-  npx --no-install tsup --silent
-  bundle=$(bash rootfs-build/bundle.sh | tee >(cat >&2) | sed -n '$s/^bundle: //p')
-  local jest="node node_modules/.bin/jest --selectProjects e2e --runInBand --testPathPatterns '${F:-}' ${T:+-t '$T'}"
-  jest+=' --reporters=./test/e2e/progress-reporter.mjs --json --outputFile=/tmp/results.json'
-  if bash test/kernel/run.sh "$file" "$bundle" "$engine" "$jest"; then counts=$(counts_of "$file"); fi
-  # shellcheck disable=SC2086 # two numbers
-  count "kernel" $counts $((SECONDS - start))
+release_files() { node -e 'import("./test/lab/plan.mjs").then(({ releaseFiles }) => console.log(releaseFiles.join("|")))'; }
+
+# The whole e2e lane, and of the integration lane what the kernel's features are for, on the kernel's datapath.
+lane_kernel() { run_guests all; }
+
+# Of it what the datapath can change.
+lane_datapath() { run_guests datapath; }
+
+# run_guests <all|datapath>
+run_guests() {
+  need_root "$1"
+  local engine=${ENGINE:-28.5} start=$SECONDS bundle disks kernel
+  kernel=$(bash test/lab/kernel.sh)
+  mapfile -t disks < <(bash test/lab/guest-disks.sh "$engine")
+  build_bundle
+  node test/lab/share-out.mjs "$results" "$1" "$engine" "$kernel" "${disks[@]}"
+  # shellcheck disable=SC2046 # two numbers
+  count "$1" $(counts_of "$results"/kernel-*.json) $((SECONDS - start))
 }
 
-# A few of them: a flat network, a nat network, and a restart of the driver without a lost packet.
-lane_smoke() {
-  F=networks.test T='joins two containers of a network by|reach the outside over both|the driver is killed' lane_kernel
-}
-
-[ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel|smoke>..."
+[ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel|datapath>..."
 for lane in "$@"; do
-  case $lane in check | unit | integration | protocol | chaos | e2e | kernel | smoke) ;; *) die "no such lane: $lane" ;; esac
+  case $lane in check | unit | integration | protocol | chaos | e2e | kernel | datapath) ;; *) die "no such lane: $lane" ;; esac
 done
 command -v node >/dev/null || die 'please install Node.js 20 or later'
 make --silent node_modules

@@ -77,7 +77,7 @@ export function bridgeSpec(
     mtu: mtu ?? (observed?.owned === false ? observed.mtu : undefined) ?? ETHERNET_MTU,
     macAddress,
     settings: settingsOf(name, networks, endpoints, observed),
-    ports: portsOf(networks, datapath, mtu),
+    ports: portsOf(networks, mtu),
     mirrors: mirrorsOf(networks, endpoints),
   }
 }
@@ -127,15 +127,11 @@ function settingsOf(
   return isSecure && observed?.owned !== false ? { failMode: 'secure', ...settings } : settings
 }
 
-function portsOf(
-  networks: readonly NetworkRecord[],
-  datapath: DatapathType,
-  mtu: number | undefined,
-): readonly BridgePortSpec[] {
+function portsOf(networks: readonly NetworkRecord[], mtu: number | undefined): readonly BridgePortSpec[] {
   const ports = networks.flatMap((network) => [
     ...gatewayPorts(network, mtu ?? ETHERNET_MTU),
     ...uplinkPorts(network),
-    ...tunnelPorts(network, datapath),
+    ...tunnelPorts(network),
   ])
   // Networks of one bridge may name the same uplink.
   return ports.filter(({ name }, index) => ports.findIndex((port) => port.name === name) === index)

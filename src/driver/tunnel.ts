@@ -3,7 +3,7 @@ import type { NetworkOptions } from './options'
 import { parseNetworkOptions } from './options'
 import type { NetworkRecord } from './records'
 import { familyOf } from './subnets'
-import type { BridgePortSpec, DatapathType, InterfaceSpec } from './switch'
+import type { BridgePortSpec, InterfaceSpec } from './switch'
 import type { VxlanDevice } from './underlay-links'
 
 /** IANA's port of VXLAN (RFC 7348); Linux's own default is another. */
@@ -28,17 +28,18 @@ export function peersOf({ options, peers }: NetworkRecord): readonly string[] {
 }
 
 /**
- * The tunnels of a network, as ports. On the userspace datapath VXLAN is a device of the kernel's and an ordinary port:
- * ovs-vswitchd's own would need the underlay's address on a bridge of its own, and carries no unsegmented frames. All
- * are isolated: what came from one member of the mesh is not sent on to another, which has it already.
+ * The tunnels of a network, as ports. VXLAN is a device of the kernel's and an ordinary port. Open vSwitch's own would
+ * need the underlay's address on a bridge of its own on the userspace datapath, and carries no unsegmented frames there;
+ * on the kernel's it takes its UDP port for itself, and with it the one of Docker's overlay networks. All are isolated:
+ * what came from one member of the mesh is not sent on to another, which has it already.
  */
-export function tunnelPorts(network: NetworkRecord, datapath: DatapathType): readonly BridgePortSpec[] {
+export function tunnelPorts(network: NetworkRecord): readonly BridgePortSpec[] {
   const { id: networkId } = network
   const options = parseNetworkOptions(network.options)
   const { tunnel, vlan } = options
   if (tunnel === undefined) return []
   const port = { networkId, ...(vlan === undefined ? {} : { vlan }), isolated: true, mayBeOthers: false }
-  const device = vxlanDevice(network, datapath)
+  const device = vxlanDevice(network)
   if (device !== undefined) {
     const { name } = device
     return [{ ...port, name, interfaces: [{ name, type: '', options: {} }] }]
@@ -59,9 +60,9 @@ function tunnelOptions({ vni, tunnelPort, localIp }: NetworkOptions, peer: strin
 }
 
 /** The kernel's device that stands for a network's tunnels; `undefined` where Open vSwitch has its own. */
-export function vxlanDevice(network: NetworkRecord, datapath: DatapathType): VxlanDevice | undefined {
+export function vxlanDevice(network: NetworkRecord): VxlanDevice | undefined {
   const { tunnel, vni, tunnelPort, localIp, mtu } = parseNetworkOptions(network.options)
-  if (tunnel !== 'vxlan' || vni === undefined || datapath !== 'netdev') return undefined
+  if (tunnel !== 'vxlan' || vni === undefined) return undefined
   return {
     name: tunnelName(network.id),
     owner: NETWORK_OWNER_PREFIX + network.id,

@@ -94,7 +94,7 @@ export class NetworkUnderlay {
 
   /** Idempotent: the links that the bridge's ports are made of. Before the bridge. */
   async ensureLinks(network: NetworkRecord, datapath: DatapathType, signal: AbortSignal): Promise<void> {
-    const device = vxlanDevice(network, datapath)
+    const device = vxlanDevice(network)
     for (const uplink of uplinksOn(network, datapath)) {
       await this.locked(uplink.name, () => this.links.ensureUplink(uplink, signal))
     }
@@ -137,7 +137,7 @@ export class NetworkUnderlay {
     for (const link of uplinkLinks(network)) {
       if (!needed.has(link)) await this.locked(link, () => this.links.releaseUplink(link, signal))
     }
-    const device = vxlanDevice(network, 'netdev')
+    const device = vxlanDevice(network)
     if (device !== undefined) {
       const { name, owner } = device
       await this.locked(name, () => this.links.removeVxlan(name, owner, signal))
@@ -223,7 +223,7 @@ export class NetworkUnderlay {
   private differencesOf(network: NetworkRecord, observed: ObservedUnderlay): readonly string[] {
     const bridge = this.ovs.bridge(network.bridge)
     if (bridge === undefined) return []
-    const device = vxlanDevice(network, bridge.datapath)
+    const device = vxlanDevice(network)
     return [
       ...uplinksOn(network, bridge.datapath).flatMap((uplink) => uplinkDetails(uplink, observed)),
       ...(device === undefined ? [] : deviceDetails(device, observed)),
@@ -275,9 +275,8 @@ function deviceDetails({ name, mtu, peers }: VxlanDevice, observed: ObservedUnde
   ]
 }
 
-/** Whatever the datapath. */
 function linksOf(network: NetworkRecord): readonly string[] {
-  const device = vxlanDevice(network, 'netdev')
+  const device = vxlanDevice(network)
   return [...uplinkLinks(network), ...(device === undefined ? [] : [device.name])]
 }
 

@@ -14,6 +14,7 @@ let isHeld: boolean
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'embedded-'))
   await mkdir(join(directory, 'links'))
+  await writeFile(join(directory, 'sockets'), unixSockets('/run/docker.sock', '/run/systemd/notify'))
   commands = []
   isServerUp = false
   isHeld = true
@@ -39,9 +40,16 @@ function start(): Promise<string> {
       schema: 'schema',
       serviceDirectory: join(directory, 'service'),
       linksDirectory: join(directory, 'links'),
+      socketsFile: join(directory, 'sockets'),
     },
     new AbortController().signal,
   )
+}
+
+/** As the kernel lists them: proc_pid_net(5) has no page for it, net/unix/af_unix.c (unix_seq_show) has. */
+function unixSockets(...paths: readonly string[]): string {
+  const lines = paths.map((path) => `0000000000000000: 00000002 00000000 00010000 0001 01 17034 ${path}`)
+  return ['Num       RefCount Protocol Flags    Type St Inode Path', ...lines, ''].join('\n')
 }
 
 const bringUpServer = 's6-svc -u service/ovsdb-server'
@@ -62,10 +70,23 @@ describe('starting the embedded switch', () => {
     expect(commands).toEqual(['s6-svstat -o up service/ovsdb-server', configure, bringUpSwitch])
   })
 
-  it.each(['ovs-system', 'ovs-netdev'])('refuses beside the datapath %s of another switch', async (link) => {
+  it.each([
+    ['ovs-system', '/var/run/openvswitch/ovs-vswitchd.1234.ctl'],
+    ['ovs-system', '/var/run/openvswitch/db.sock'],
+    ['ovs-netdev', '/var/run/openvswitch/ovs-vswitchd.1234.ctl'],
+  ])('refuses beside the datapath %s of another switch, which listens on %s', async (link, socket) => {
     await writeFile(join(directory, 'links', link), '')
+    await writeFile(join(directory, 'sockets'), unixSockets('/run/docker.sock', socket, '/run/other.sock'))
     await expect(start()).rejects.toThrow(`the datapath ${link} of another Open vSwitch is on this host`)
+    expect(commands).not.toContain('ovs-dpctl del-dp ovs-system')
     expect(commands).not.toContain(bringUpServer)
+  })
+
+  it('removes the datapath of the kernel that an earlier plugin has left', async () => {
+    await writeFile(join(directory, 'links', 'ovs-system'), '')
+    await start()
+    const order = ['ovs-dpctl del-dp ovs-system', bringUpServer, bringUpSwitch]
+    expect(commands.filter((command) => order.includes(command))).toEqual(order)
   })
 
   it('removes the device of a userspace datapath that no process holds any more', async () => {

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriverError } from '../errors'
 import type { Logger } from '../log'
@@ -17,6 +17,8 @@ export interface EmbeddedOptions {
   readonly serviceDirectory: string
   /** /sys/class/net of Docker's network namespace. */
   readonly linksDirectory: string
+  /** /proc/net/unix of the same namespace. */
+  readonly socketsFile: string
 }
 
 const DATABASE_SERVER = 'ovsdb-server'
@@ -25,6 +27,9 @@ const SWITCH_DAEMON = 'ovs-vswitchd'
 /** The links by which datapaths can be told. */
 const KERNEL_DATAPATH = 'ovs-system'
 const USERSPACE_DATAPATH = 'ovs-netdev'
+
+/** What ovs-vswitchd and ovsdb-server listen on while they run, by the names that each gives its sockets itself. */
+const SWITCH_SOCKET = /\/(ovs-vswitchd\.\d+\.ctl|db\.sock)$/m
 
 /** Ten times the throughput of the userspace datapath; ovs-vswitchd reads it only when it starts. */
 const INITIAL_CONFIG = ['other_config:userspace-tso-enable=true']
@@ -40,7 +45,7 @@ export async function startEmbeddedSwitch(options: EmbeddedOptions, signal: Abor
   const database = join(options.stateDirectory, 'ovs', 'conf.db')
   const socket = join(options.runDirectory, 'db.sock')
   if (!(await isUp(options, DATABASE_SERVER, signal))) {
-    if (!(await exists(database))) await refuseForeignDatapath(options, signal)
+    if (!(await exists(database))) await clearDatapath(options, signal)
     await prepareDatabase({ ...options, path: database }, signal)
     await bringUp(options, DATABASE_SERVER, signal)
   }
@@ -63,13 +68,20 @@ export async function startEmbeddedSwitch(options: EmbeddedOptions, signal: Abor
   return socket
 }
 
-/** With no database of ours, a datapath that is there belongs to somebody, and two ovs-vswitchd would fight over it. */
-async function refuseForeignDatapath(
-  { run, linksDirectory }: EmbeddedOptions,
+/**
+ * With no database yet, a datapath that is there is another switch's, and two ovs-vswitchd would fight over it; or it is
+ * what the kernel still holds of an earlier plugin, whose database went with it. Only the first has daemons.
+ */
+async function clearDatapath(
+  { run, linksDirectory, socketsFile }: EmbeddedOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const isThere = (link: string): Promise<boolean> => exists(join(linksDirectory, link))
-  if (await isThere(KERNEL_DATAPATH)) throw DriverError.of('DATAPATH_IN_USE', [KERNEL_DATAPATH])
+  if (await isThere(KERNEL_DATAPATH)) {
+    if (SWITCH_SOCKET.test(await readFile(socketsFile, 'utf8')))
+      throw DriverError.of('DATAPATH_IN_USE', [KERNEL_DATAPATH])
+    await run('ovs-dpctl', ['del-dp', KERNEL_DATAPATH], { signal })
+  }
   if (!(await isThere(USERSPACE_DATAPATH))) return
   try {
     // A tap device that some process holds cannot be deleted so; one that an ovs-vswitchd left when it was killed can.

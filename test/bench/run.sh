@@ -2,7 +2,7 @@
 # The benchmark: what one run measured goes to bench/results.json, bench/RESULTS.md and bench/chart.svg. It makes
 # namespaces: run it as root.
 #   run.sh           everything but the kernel's datapath
-#   run.sh kernel    TCP on the kernel's datapath, in the guest of the kernel lane, to bench/kernel.json
+#   run.sh kernel    on the kernel's datapath, in a guest, to bench/kernel.json
 #   run.sh report    the documents again, from the files of results
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,14 +20,19 @@ if [ "${1:-}" = report ]; then
   exit
 fi
 [ "$(id -u)" = 0 ] || die 'the benchmark makes network namespaces: run it as root'
-make --silent build
+make --silent node_modules
 build main
-bundle=$(bash rootfs-build/bundle.sh | tee >(cat >&2) | sed -n '$s/^bundle: //p')
+build_bundle
 if [ "${1:-}" = kernel ]; then
   engine=${ENGINE:-28.5}
-  need_guest
-  need_engines "$engine"
-  bash test/kernel/run.sh bench/kernel.json "$bundle" "$engine" 'node .cache/bench/main.cjs /tmp/results.json /lane/bundle traffic'
+  lane=$(mktemp -d)
+  trap 'rm -rf "$lane"' EXIT
+  cat >"$lane/task" <<TASK
+export ENGINE=$engine ENGINE_ROOTFS=/engine E2E_SLOWNESS=5
+node .cache/bench/main.cjs /lane/results.json /repository/${bundle#"$PWD/"} traffic
+TASK
+  in_guest "$lane" "$engine"
+  mv "$lane/results.json" bench/kernel.json
 else
   need_switch
   need iperf3:iperf3
@@ -39,6 +44,6 @@ else
   trap 'echo "$before" >$buffer' EXIT
   [ "$before" -ge 4194304 ] || echo 4194304 >$buffer
   # A network of its own: published ports are bound in it. A mount namespace, so that what `ip netns` mounts goes with it.
-  unshare --net --mount bash -c 'mount --make-rprivate / && ip link set lo up && exec node .cache/bench/main.cjs bench/results.json "$0"' "$(realpath "$bundle")"
+  unshare --net --mount bash -c 'mount --make-rprivate / && ip link set lo up && exec node .cache/bench/main.cjs bench/results.json "$0"' "$bundle"
 fi
 report

@@ -270,7 +270,7 @@ async function underlayCommands(options: Readonly<Record<string, string>>): Prom
     ipv4: [],
     ipv6: [],
   }
-  const device = vxlanDevice(network, 'netdev')
+  const device = vxlanDevice(network)
   const commands: Command[] = []
   const run: Run = (command, args, { input = '' }) => {
     commands.push({ line: [command, ...args], input })

@@ -14,6 +14,7 @@ import { globalAddresses, IpCommand } from './ip'
 import type { NewLink } from './link-messages'
 import { NO_GROUP } from './link-messages'
 import type { LinkTable } from './link-table'
+import { NetlinkError } from './socket'
 
 /** Every frame whose destination the device has not learnt goes to all the addresses under this one. */
 const ALL_ZEROS = '00:00:00:00:00:00'
@@ -80,8 +81,11 @@ export class Underlay implements UnderlayLinks {
     await attempt(name, async () => {
       const link = await this.table.find({ name }, signal)
       if (link !== undefined && link.alias !== owner) throw DriverError.of('NAME_TAKEN', [name])
-      if (link === undefined) await this.table.add(newLink(device), signal)
-      await this.table.set([{ name, mtu, group: NO_GROUP, withoutIPv6Address: true, up: true }], signal)
+      // The kernel looks at the VNI when it makes the device, and at the UDP port when it brings it up.
+      await portOf(device, async () => {
+        if (link === undefined) await this.table.add(newLink(device), signal)
+        await this.table.set([{ name, mtu, group: NO_GROUP, withoutIPv6Address: true, up: true }], signal)
+      })
       const present = (await this.flooded(signal)).get(name) ?? new Set()
       const commands = [
         ...device.peers
@@ -195,6 +199,18 @@ function newLink({ name, owner, vni, port, localIp, peers }: VxlanDevice): NewLi
     port,
     ...(localIp === undefined ? {} : { local: localIp }),
     ...(peer?.includes(':') === true ? { remote: peer } : {}),
+  }
+}
+
+/** @throws DriverError `TUNNEL_PORT_TAKEN` */
+async function portOf({ port, vni }: VxlanDevice, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (error instanceof NetlinkError && (error.code === 'EADDRINUSE' || error.code === 'EEXIST')) {
+      throw DriverError.of('TUNNEL_PORT_TAKEN', [port, vni], { cause: error })
+    }
+    throw error
   }
 }
 

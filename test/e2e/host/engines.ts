@@ -12,11 +12,14 @@ function isEngine(text: string): text is Engine {
 
 /**
  * The folder of an engine's root file system, built first if need be (half a minute; progress goes to standard
- * error). Processes that ask for the same one wait for each other.
+ * error). Processes that ask for the same one wait for each other. Where there is one already, as on a disk of a guest's,
+ * ENGINE_ROOTFS names it.
  */
 export function engineRootfs(engine: Engine): Promise<string> {
-  const script = join(process.cwd(), 'test/e2e/host/engine-rootfs.sh')
-  const child = spawn('bash', [script, engine, join(process.cwd(), '.cache/engines')], {
+  const given = process.env['ENGINE_ROOTFS']
+  if (given !== undefined) return Promise.resolve(given)
+  const script = join(process.cwd(), 'test/lab/engine.sh')
+  const child = spawn('bash', [script, engine], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let folder = ''

@@ -1,8 +1,6 @@
 import type { Lan } from './lan'
 import { addLan } from './lan'
 import { furnishWithPlugin, onHost } from './scene'
-import { monitoring } from './suites/monitoring'
-import { openFlow } from './suites/openflow'
 import { uplinks } from './suites/uplinks'
 
 let lan: Lan
@@ -10,7 +8,7 @@ let lan: Lan
 onHost(
   {
     title: 'the toolbox on engine %s',
-    name: 'toolbox',
+    name: 'uplinks',
     seconds: 60,
     async furnish(host) {
       await furnishWithPlugin(host)
@@ -19,7 +17,5 @@ onHost(
   },
   (host) => {
     uplinks(host, () => lan)
-    openFlow(host)
-    monitoring(host)
   },
 )

@@ -1,0 +1,67 @@
+// Which test files run where:
+//   seconds    about how long in a guest, so that the longest begin first and both guests end together
+//   releases   depends on the engine's release: runs on every one, not on the newest alone
+//   datapath   what the datapath can change, which CI runs on the kernel's as well: all of the file, or tests by name
+import { readdirSync } from 'node:fs'
+
+const PLAN = [
+  { file: 'e2e/harness', seconds: 40, releases: true },
+  { file: 'e2e/connectivity', seconds: 240, releases: true, datapath: 'connectivity|MTU' },
+  { file: 'e2e/faults', seconds: 160, datapath: true },
+  {
+    file: 'e2e/routing',
+    seconds: 260,
+    releases: true,
+    datapath: 'outside over both|apart from each other|no way out|icc off',
+  },
+  { file: 'e2e/lifecycle', seconds: 240, releases: true, datapath: 'without a trace' },
+  { file: 'e2e/publishing', seconds: 240, releases: true, datapath: true },
+  { file: 'e2e/scale', seconds: 190 },
+  { file: 'e2e/upkeep', seconds: 260, releases: true, datapath: 'live-restore|reboot|created again' },
+  { file: 'e2e/plugin', seconds: 240, releases: true, datapath: 'disable' },
+  { file: 'e2e/uplinks', seconds: 240, datapath: true },
+  { file: 'e2e/openflow', seconds: 240, datapath: true },
+  { file: 'e2e/mesh', seconds: 240, datapath: true },
+  { file: 'e2e/own-tunnels', seconds: 160, datapath: true },
+  { file: 'e2e/host-switch', seconds: 320, datapath: 'uses it|disabled|removed|killed' },
+]
+
+const listed = PLAN.map(({ file }) => file)
+const present = readdirSync('test/e2e').flatMap((name) =>
+  name.endsWith('.test.ts') ? [`e2e/${name.slice(0, -8)}`] : [],
+)
+const astray = [
+  ...present.filter((file) => !listed.includes(file)),
+  ...listed.filter((file) => file.startsWith('e2e/') && !present.includes(file)),
+]
+if (astray.length > 0) throw new Error(`test/lab/plan.mjs and test/e2e differ: ${astray.join(', ')}`)
+
+/** The e2e files that run on every release, as jest takes them. */
+export const releaseFiles = PLAN.filter(({ releases }) => releases === true).map(pathOf)
+
+/**
+ * What guests run, the longest first, with jest's arguments.
+ *
+ * @param scope 'all', or 'datapath' for what CI runs
+ */
+export function guestTests(scope, { file: part = '', test = '' }) {
+  return PLAN.filter(({ datapath }) => scope === 'all' || datapath !== undefined)
+    .filter(({ file }) => file.includes(part))
+    .map((entry) => {
+      const pattern =
+        test !== '' ? test : scope === 'datapath' && entry.datapath !== true ? entry.datapath : ''
+      return {
+        name: entry.file.replaceAll('/', '-'),
+        seconds: entry.seconds,
+        arguments: [
+          ...['--selectProjects', entry.file.split('/')[0], '--testPathPatterns', pathOf(entry)],
+          ...(pattern === '' ? [] : ['--testNamePattern', pattern]),
+        ],
+      }
+    })
+    .sort((a, b) => b.seconds - a.seconds)
+}
+
+function pathOf({ file }) {
+  return `test/${file}\\.test`
+}

@@ -1,0 +1,75 @@
+// Runs test files in guests, one guest for each file and one at a time on each of two processors, the longest first:
+//   share-out.mjs <results folder> <all|datapath> <engine> <kernel> <system's disk> <engine's disk>
+// F and T choose by parts of files' and tests' names, PROCESSORS which of them (0,1). What jest says of a file is left in the folder as
+// kernel-<file>.json; for a guest that ends without an answer it says that the file did not run.
+import { spawn } from 'node:child_process'
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { guestTests } from './plan.mjs'
+
+/** As jest counts a file that did not run at all. */
+const NO_ANSWER = JSON.stringify({
+  numPassedTests: 0,
+  numFailedTests: 0,
+  numRuntimeErrorTestSuites: 1,
+  testResults: [],
+})
+
+const [results = '', scope = '', engine = '', ...disks] = process.argv.slice(2)
+const queue = guestTests(scope, { file: process.env.F, test: process.env.T })
+const total = queue.length
+const running = new Set()
+let isStopping = false
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    isStopping = true
+    for (const guest of running) guest.kill('SIGTERM')
+  })
+}
+
+function task({ arguments: words }) {
+  const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
+  return `export ENGINE=${engine} ENGINE_ROOTFS=/engine BUNDLE=/repository/.cache/bundle/amd64/plugin E2E_SLOWNESS=5
+exec node node_modules/.bin/jest --runInBand --json --outputFile=/lane/results.json \\
+  --reporters=./test/e2e/progress-reporter.mjs ${quoted} >/dev/null
+`
+}
+
+/** Resolves when the guest has ended, however it did. */
+async function run(test, processor) {
+  const lane = mkdtempSync(join(tmpdir(), 'dovesnap-lane-'))
+  const start = Date.now()
+  const say = (line) => process.stderr.write(`[${processor}] ${line}\n`)
+  say(`${test.name}: begins, ${total - queue.length} of ${total}`)
+  try {
+    writeFileSync(join(lane, 'task'), task(test))
+    const guest = spawn('bash', ['test/lab/guest.sh', String(processor), lane, ...disks], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, GUEST_SECONDS: '2400' },
+    })
+    running.add(guest)
+    for (const stream of [guest.stdout, guest.stderr]) createInterface({ input: stream }).on('line', say)
+    const code = await new Promise((resolve) => guest.on('close', resolve))
+    running.delete(guest)
+    const answer = join(lane, 'results.json')
+    const kept = join(results, `kernel-${test.name}.json`)
+    if (existsSync(answer)) copyFileSync(answer, kept)
+    else writeFileSync(kept, NO_ANSWER)
+    say(`${test.name}: ends after ${Math.round((Date.now() - start) / 1000)} s, status ${code}`)
+  } finally {
+    rmSync(lane, { recursive: true, force: true })
+  }
+}
+
+async function work(processor) {
+  for (let test = queue.shift(); test !== undefined && !isStopping; test = queue.shift()) {
+    await run(test, processor)
+  }
+}
+
+const processors = process.env.PROCESSORS?.split(',').map(Number) ?? [0, 1].slice(0, availableParallelism())
+await Promise.all(processors.map(work))
+if (isStopping) process.exit(130)
