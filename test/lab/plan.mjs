@@ -1,6 +1,7 @@
 // Which test files run where:
 //   seconds    about how long in a guest, so that the longest begin first and both guests end together
 //   releases   depends on the engine's release: runs on every one, not on the newest alone
+//   file       those named kernel-… need features that only the guests' kernel is sure to have: no other lane runs them
 //   datapath   what the datapath can change, which CI runs on the kernel's as well: all of the file, or tests by name
 import { readdirSync } from 'node:fs'
 
@@ -23,6 +24,10 @@ const PLAN = [
   { file: 'e2e/openflow', seconds: 240, datapath: true },
   { file: 'e2e/mesh', seconds: 240, datapath: true },
   { file: 'e2e/own-tunnels', seconds: 160, datapath: true },
+  { file: 'e2e/kernel-vlans', seconds: 240, datapath: true },
+  { file: 'e2e/kernel-bonds', seconds: 240 },
+  { file: 'e2e/kernel-tunnels', seconds: 240 },
+  { file: 'e2e/kernel-rates', seconds: 240 },
   { file: 'e2e/host-switch', seconds: 320, datapath: 'uses it|disabled|removed|killed' },
 ]
 
@@ -54,12 +59,16 @@ export function guestTests(scope, { file: part = '', test = '' }) {
         name: entry.file.replaceAll('/', '-'),
         seconds: entry.seconds,
         arguments: [
-          ...['--selectProjects', entry.file.split('/')[0], '--testPathPatterns', pathOf(entry)],
+          ...['--selectProjects', projectOf(entry), '--testPathPatterns', pathOf(entry)],
           ...(pattern === '' ? [] : ['--testNamePattern', pattern]),
         ],
       }
     })
     .sort((a, b) => b.seconds - a.seconds)
+}
+
+function projectOf({ file }) {
+  return file.startsWith('e2e/kernel-') ? 'guest' : file.split('/')[0]
 }
 
 function pathOf({ file }) {
