@@ -1,7 +1,6 @@
 import { expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually } from './host/command'
-import { pluginName, type TestHost } from './host/host'
 import {
   createNetwork,
   expectReach,
@@ -9,51 +8,13 @@ import {
   startPair,
   untilNothingDiffers,
   untilReached,
-  whilePinging,
 } from './lab'
 import { startSwitch } from './own-switch'
-import { bundle, onHost, useOnce } from './scene'
+import { bundle, onHost } from './scene'
+import { ownSwitch, ownSwitchScene } from './suites/own-switch'
 
-const settings = ['ovs.source=/run']
-
-const scene = {
-  title: "engine %s with the host's own Open vSwitch",
-  name: 'own-switch',
-  hasSwitch: true,
-  seconds: 120,
-  async furnish(host: TestHost) {
-    await startSwitch(host)
-    await host.installPlugin(bundle, { settings })
-    await useOnce(host)
-  },
-} as const
-
-onHost(scene, (host) => {
-  it('uses it, and starts none of its own', async () => {
-    await startPair(host())
-    expect((await host().sh('ovs-vsctl list-br')).stdout).toMatch(/^ovsbr-\w{5}\n$/)
-    expect((await host().sh('pgrep -c ovs-vswitchd')).stdout).toBe('1\n')
-  })
-
-  it('loses no packet where the plugin is disabled by force and enabled again', async () => {
-    await startPair(host())
-    await whilePinging(host(), async () => {
-      await host().docker('plugin', 'disable', '-f', pluginName)
-      await host().docker('plugin', 'enable', pluginName)
-    })
-    await startContainer(host(), 'late', 'mynet')
-    await expectReach(host(), 'late', 'web')
-  })
-
-  it('knows its networks still where the plugin is removed by force and created again', async () => {
-    await startPair(host())
-    await whilePinging(host(), async () => {
-      await host().docker('plugin', 'rm', '-f', pluginName)
-      await host().installPlugin(bundle, { settings })
-    })
-    await startContainer(host(), 'late', 'mynet')
-    await expectReach(host(), 'late', 'web')
-  })
+onHost(ownSwitchScene('own-switch', bundle), (host) => {
+  ownSwitch(host, bundle)
 
   it('goes on where ovs-vswitchd is killed and started again', async () => {
     await startPair(host())

@@ -41,7 +41,8 @@ export async function enterContainer(host: TestHost, container: string): Promise
   return enterNetns(host, (await host.docker('inspect', '-f', format, container)).stdout.trim())
 }
 
-function enterNetns(host: TestHost, path: string): Enter {
+/** A network namespace by its path in the host. */
+export function enterNetns(host: TestHost, path: string): Enter {
   // In the host's mount namespace, where /var/run is a link to /run that leads out of it.
   return ['nsenter', `--net=/proc/${host.pid}/root${path.replace(/^\/var\/run/, '/run')}`]
 }

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 . rootfs-build/cache.sh
 . test/lab/rootfs.sh
 
-packages=nodejs,util-linux,mount,iproute2,ethtool,procps,busybox-static,conntrack,nftables,iptables,iperf3,openvswitch-switch,mmdebstrap
+packages=nodejs,util-linux,mount,iproute2,ethtool,procps,busybox-static,conntrack,nftables,iptables,iperf3,socat,tcpdump,openvswitch-switch,mmdebstrap
 
 # build <folder>: the first process takes all else from the repository, so that the disk is made once.
 build() {

@@ -1,6 +1,9 @@
 // Which test files run where:
 //   seconds    about how long in a guest, so that the longest begin first and both guests end together
 //   releases   depends on the engine's release: runs on every one, not on the newest alone
+//   file       those named kernel-… need features that only the guests' kernel is sure to have: no other lane runs them
+//   switches   depends on the host's own Open vSwitch, which each engine's root file system has in another release: guests
+//              run it on every engine
 //   datapath   what the datapath can change, which CI runs on the kernel's as well: all of the file, or tests by name
 import { readdirSync } from 'node:fs'
 
@@ -23,7 +26,15 @@ const PLAN = [
   { file: 'e2e/openflow', seconds: 240, datapath: true },
   { file: 'e2e/mesh', seconds: 240, datapath: true },
   { file: 'e2e/own-tunnels', seconds: 160, datapath: true },
-  { file: 'e2e/host-switch', seconds: 320, datapath: 'uses it|disabled|removed|killed' },
+  { file: 'e2e/kernel-vlans', seconds: 240, datapath: true },
+  { file: 'e2e/kernel-bonds', seconds: 240 },
+  { file: 'e2e/kernel-tunnels', seconds: 240 },
+  { file: 'e2e/kernel-rates', seconds: 240 },
+  { file: 'e2e/kernel-sctp', seconds: 150 },
+  { file: 'e2e/kernel-upkeep', seconds: 300 },
+  { file: 'e2e/kernel-swarm', seconds: 240 },
+  { file: 'e2e/kernel-host-switch', seconds: 240, datapath: 'uses it|disabled|killed', switches: true },
+  { file: 'e2e/host-switch', seconds: 320 },
 ]
 
 const listed = PLAN.map(({ file }) => file)
@@ -40,26 +51,35 @@ if (astray.length > 0) throw new Error(`test/lab/plan.mjs and test/e2e differ: $
 export const releaseFiles = PLAN.filter(({ releases }) => releases === true).map(pathOf)
 
 /**
- * What guests run, the longest first, with jest's arguments.
+ * What guests run, the longest first, with the engine and jest's arguments.
  *
  * @param scope 'all', or 'datapath' for what CI runs
+ * @param engines the newest last, which runs everything
  */
-export function guestTests(scope, { file: part = '', test = '' }) {
+export function guestTests(scope, engines, { file: part = '', test = '' }) {
   return PLAN.filter(({ datapath }) => scope === 'all' || datapath !== undefined)
     .filter(({ file }) => file.includes(part))
+    .flatMap((entry) =>
+      (entry.switches === true ? engines : engines.slice(-1)).map((engine) => ({ ...entry, engine })),
+    )
     .map((entry) => {
       const pattern =
         test !== '' ? test : scope === 'datapath' && entry.datapath !== true ? entry.datapath : ''
       return {
-        name: entry.file.replaceAll('/', '-'),
+        name: `${entry.file.replaceAll('/', '-')}-${entry.engine}`,
         seconds: entry.seconds,
+        engine: entry.engine,
         arguments: [
-          ...['--selectProjects', entry.file.split('/')[0], '--testPathPatterns', pathOf(entry)],
+          ...['--selectProjects', projectOf(entry), '--testPathPatterns', pathOf(entry)],
           ...(pattern === '' ? [] : ['--testNamePattern', pattern]),
         ],
       }
     })
     .sort((a, b) => b.seconds - a.seconds)
+}
+
+function projectOf({ file }) {
+  return file.startsWith('e2e/kernel-') ? 'guest' : file.split('/')[0]
 }
 
 function pathOf({ file }) {

@@ -1,7 +1,7 @@
 // Runs test files in guests, one guest for each file and one at a time on each of two processors, the longest first:
-//   share-out.mjs <results folder> <all|datapath> <engine> <kernel> <system's disk> <engine's disk>
-// F and T choose by parts of files' and tests' names, PROCESSORS which of them (0,1). What jest says of a file is left in the folder as
-// kernel-<file>.json; for a guest that ends without an answer it says that the file did not run.
+//   share-out.mjs <results folder> <all|datapath> <kernel> <system's disk> <engine>=<its disk>...
+// F and T choose by parts of files' and tests' names, PROCESSORS which of them (0,1). What jest says of a file is left in
+// the folder as kernel-<file>-<engine>.json; for a guest that ends without an answer it says that the file did not run.
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -17,8 +17,9 @@ const NO_ANSWER = JSON.stringify({
   testResults: [],
 })
 
-const [results = '', scope = '', engine = '', ...disks] = process.argv.slice(2)
-const queue = guestTests(scope, { file: process.env.F, test: process.env.T })
+const [results = '', scope = '', kernel = '', system = '', ...pairs] = process.argv.slice(2)
+const engineDisks = new Map(pairs.map((pair) => pair.split('=')))
+const queue = guestTests(scope, [...engineDisks.keys()], { file: process.env.F, test: process.env.T })
 const total = queue.length
 const running = new Set()
 let isStopping = false
@@ -30,7 +31,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   })
 }
 
-function task({ arguments: words }) {
+function task({ engine, arguments: words }) {
   const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
   return `export ENGINE=${engine} ENGINE_ROOTFS=/engine BUNDLE=/repository/.cache/bundle/amd64/plugin E2E_SLOWNESS=5
 exec node node_modules/.bin/jest --runInBand --json --outputFile=/lane/results.json \\
@@ -46,7 +47,8 @@ async function run(test, processor) {
   say(`${test.name}: begins, ${total - queue.length} of ${total}`)
   try {
     writeFileSync(join(lane, 'task'), task(test))
-    const guest = spawn('bash', ['test/lab/guest.sh', String(processor), lane, ...disks], {
+    const machine = [String(processor), lane, kernel, system, engineDisks.get(test.engine)]
+    const guest = spawn('bash', ['test/lab/guest.sh', ...machine], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, GUEST_SECONDS: '2400' },
     })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { eventually } from '../host/command'
 import { pluginName, type TestHost } from '../host/host'
 import { createNetwork, expectReach, reaches, startContainer } from '../lab'
+import { pushPlugin, registryImage, startRegistry, stopRegistry } from '../registry'
 
 const otherPlugin = 'dovesnap/other:latest'
 
@@ -65,34 +66,21 @@ export function plugin(host: () => TestHost, bundle: string): void {
   })
 
   describe('a registry', () => {
-    const image = '127.0.0.1:5000/dovesnap/ovs:test'
-
     it('takes plugin push, gives plugin install --alias ovs what network create -d ovs:latest uses, and plugin upgrade the next release, which keeps networks and containers', async () => {
-      await host().sh(`mkdir -p /tmp/registry; printf '%s\\n' 'version: 0.1' 'storage:' '  filesystem:' \
-        '    rootdirectory: /tmp/registry' 'http:' '  addr: 127.0.0.1:5000' >/tmp/registry.yml`)
-      host().startDaemon('exec docker-registry serve /tmp/registry.yml >/tmp/registry.log 2>&1')
-      await eventually('the registry listens', async () =>
-        (await host().trySh('busybox wget -q -O /dev/null http://127.0.0.1:5000/v2/')).code === 0
-          ? true
-          : undefined,
-      )
-      await host().createPlugin(bundle, image)
-      await host().docker('plugin', 'push', image)
-      await host().docker('plugin', 'rm', image)
+      await startRegistry(host())
+      await pushPlugin(host(), bundle)
       // A host has one switch.
       await host().docker('plugin', 'disable', pluginName)
-      const install = ['plugin', 'install', '--grant-all-permissions', '--alias', 'ovs', image]
+      const install = ['plugin', 'install', '--grant-all-permissions', '--alias', 'ovs', registryImage]
       await host().docker(...install)
       await host().docker('network', 'create', '-d', 'ovs:latest', 'aliased')
       await startContainer(host(), 'web', 'aliased')
       await startContainer(host(), 'client', 'aliased')
       await expectReach(host(), 'client', 'web')
 
-      await host().createPlugin(bundle, image, 'the next one')
-      await host().docker('plugin', 'push', image)
-      await host().docker('plugin', 'rm', image)
+      await pushPlugin(host(), bundle, 'the next one')
       await host().docker('plugin', 'disable', '-f', 'ovs:latest')
-      await host().docker('plugin', 'upgrade', '--grant-all-permissions', 'ovs:latest', image)
+      await host().docker('plugin', 'upgrade', '--grant-all-permissions', 'ovs:latest', registryImage)
       await host().docker('plugin', 'enable', 'ovs:latest')
       const rootfs = `/var/lib/docker/plugins/${await host().pluginId('ovs:latest')}/rootfs`
       expect((await host().sh(`cat ${rootfs}/usr/share/doc/release`)).stdout).toBe('the next one\n')
@@ -107,7 +95,7 @@ export function plugin(host: () => TestHost, bundle: string): void {
       await host().docker('plugin', 'rm', '-f', 'ovs:latest')
       await host().docker('plugin', 'enable', pluginName)
       await host().waitForSwitch(pluginName)
-      await host().sh('pkill docker-registry; rm -r /tmp/registry /tmp/registry.yml')
+      await stopRegistry(host())
     }, 180_000)
   })
 
