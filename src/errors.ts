@@ -98,6 +98,12 @@ const messages = {
     `could not ${attempt}: the packet filter refused: ${reason}`,
   FIREWALL_UNUSABLE: (reason: string) =>
     `the host's packet filter cannot be used: ${reason}; docker plugin set … FIREWALL=none leaves it alone`,
+  FIREWALLD_BLOCKS: (link: string) =>
+    `firewalld lets nothing out that comes from the containers behind ${link}: put that link into a zone that accepts it, ` +
+    `firewall-cmd --permanent --zone=docker --add-interface=${link} && firewall-cmd --reload`,
+  FILTER_BLOCKS: (link: string, table: string) =>
+    `the host's packet filter lets nothing out that comes from the containers behind ${link}: its table ${table} drops it ` +
+    'in the hook forward; accept there what comes from that link and what goes to it',
   GATEWAY_FAILED: (link: string, reason: string) => `could not give ${link} the network's gateway: ${reason}`,
   SYSCTL_FAILED: (path: string, reason: string) =>
     `could not set net.${path.replaceAll('/', '.')}: ${reason}`,

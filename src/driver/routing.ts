@@ -1,7 +1,7 @@
 import type { Logger } from '../log'
 import type { Attempts } from './attempt'
 import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
-import type { FilteredNetwork, Firewall } from './firewall'
+import type { Blockade, FilteredNetwork, Firewall, OtherFilters } from './firewall'
 import type { ForwardedFamilies, HostNetwork } from './host-network'
 import type { Clock } from './clock'
 import type { KeyedLock } from './keyed-lock'
@@ -33,6 +33,7 @@ export class Routing {
     private readonly records: Records,
     private readonly host: HostNetwork,
     private readonly firewall: Firewall,
+    private readonly otherFilters: OtherFilters,
     private readonly locks: KeyedLock,
     private readonly clock: Clock,
     private readonly log: Logger,
@@ -112,6 +113,16 @@ export class Routing {
       const isRestored = await attempt('kernel settings', 'host', () => this.restoreForwarding(signal))
       if (current.length === 0 && isFiltered && isRestored) finish()
     })
+    await attempt('way out', 'host', async () => {
+      for (const { link, reason } of await this.blockades(signal)) {
+        await attempt('way out', link, () => Promise.reject(reason))
+      }
+    })
+  }
+
+  private blockades(signal: AbortSignal): Promise<readonly Blockade[]> {
+    const filters = this.routedNetworks().flatMap((network) => this.filterOf(network) ?? [])
+    return this.otherFilters.blockades(filters, signal)
   }
 
   private async reconcileGateways(
@@ -147,6 +158,7 @@ export class Routing {
       ),
       ...[...settings].map(([path, value]) => `kernel setting net/${path} is not ${value}`),
       ...(await this.firewall.differences(filters, signal)).map((line) => `packet filter: ${line}`),
+      ...(await this.blockades(signal)).map(({ reason }) => `packet filter: ${reason.message}`),
     ]
   }
 

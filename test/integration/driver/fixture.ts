@@ -8,6 +8,7 @@ import { OpenFlowTables } from '../../../src/adapters/openflow/flow-tables'
 import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
 import { Conntrack } from '../../../src/adapters/nat/conntrack'
 import { IptablesFirewall } from '../../../src/adapters/nat/iptables-firewall'
+import { NftablesTables } from '../../../src/adapters/nat/other-filters'
 import { GatewayLinks } from '../../../src/adapters/netlink/host-network'
 import type { Run } from '../../../src/adapters/process/run'
 import { BoundPorts } from '../../../src/adapters/relay/bound-ports'
@@ -100,6 +101,7 @@ async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promis
     flows: new OpenFlowTables(run, () => ovs.socketDirectory),
     network: new GatewayLinks(run, sysctlsOf(netns)),
     firewall: new IptablesFirewall(run, new Conntrack(run), () => Promise.resolve(false)),
+    otherFilters: new NftablesTables(run),
     ports: new BoundPorts(),
     clock,
     log,
