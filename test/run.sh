@@ -94,12 +94,12 @@ lane_e2e() {
 release_files() { node -e 'import("./test/lab/plan.mjs").then(({ releaseFiles }) => console.log(releaseFiles.join("|")))'; }
 
 # The whole e2e lane, and of the integration lane what the kernel's features are for, on the kernel's datapath.
-lane_kernel() { run_guests all; }
+lane_kernel() { run_guests kernel; }
 
 # Of it what the datapath can change.
 lane_datapath() { run_guests datapath; }
 
-# run_guests <all|datapath>
+# run_guests <kernel|datapath>
 run_guests() {
   need_root "$1"
   local chosen engines start=$SECONDS bundle disks kernel n
@@ -107,9 +107,9 @@ run_guests() {
   chosen=${ENGINE:-$([ "$1" = datapath ] && echo 28.5 || echo 20.10 26.1 28.5)}
   read -ra engines <<<"${chosen//,/ }"
   kernel=$(bash test/lab/kernel.sh)
+  mapfile -t disks < <(bash test/lab/guest-disks.sh "${engines[@]}")
+  for n in "${!engines[@]}"; do disks[n + 1]=${engines[n]}=${disks[n + 1]}; done
   GUEST="$kernel ${disks[0]}" run_jest lab lab
-  build_bundle
-  node test/lab/share-out.mjs "$results" "$1" "$kernel" "${disks[@]}"
   build_bundle
   node test/lab/share-out.mjs "$results" "$1" "$kernel" "${disks[@]}"
   # shellcheck disable=SC2046 # two numbers

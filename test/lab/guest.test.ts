@@ -61,7 +61,7 @@ it("ends with its task's status, and sees the folder, the repository and the ker
   const task = 'cat /repository/package.json >/lane/copy; ovs-dpctl add-dp dp0 && ovs-dpctl dump-dps; exit 7'
   expect(await boot(task)).toMatchObject({
     code: 7,
-    console: expect.stringContaining('system@dp0') as string,
+    console: expect.stringContaining('system@dp0') as unknown,
   })
   expect(await readFile(join(lane, 'copy'), 'utf8')).toBe(await readFile('package.json', 'utf8'))
   expect(await boot('touch /repository/package.json')).toMatchObject({ code: 1 })
@@ -74,7 +74,7 @@ it.each([
 ])('is one clear failure where it %s, and leaves nothing', async (_, task, reason) => {
   expect(await boot(task, { seconds: 5 })).toMatchObject({
     code: 125,
-    reason: expect.stringContaining(reason) as string,
+    reason: expect.stringContaining(reason) as unknown,
   })
   expect(await left()).toEqual([])
 })

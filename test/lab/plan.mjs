@@ -53,11 +53,11 @@ export const releaseFiles = PLAN.filter(({ releases }) => releases === true).map
 /**
  * What guests run, the longest first, with the engine and jest's arguments.
  *
- * @param scope 'all', or 'datapath' for what CI runs
+ * @param scope 'kernel' for all, or 'datapath' for what CI runs
  * @param engines the newest last, which runs everything
  */
 export function guestTests(scope, engines, { file: part = '', test = '' }) {
-  return PLAN.filter(({ datapath }) => scope === 'all' || datapath !== undefined)
+  return PLAN.filter(({ datapath }) => scope === 'kernel' || datapath !== undefined)
     .filter(({ file }) => file.includes(part))
     .flatMap((entry) =>
       (entry.switches === true ? engines : engines.slice(-1)).map((engine) => ({ ...entry, engine })),
