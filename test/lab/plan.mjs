@@ -23,6 +23,8 @@ const PLAN = [
   { file: 'e2e/openflow', seconds: 240, datapath: true },
   { file: 'e2e/mesh', seconds: 240, datapath: true },
   { file: 'e2e/own-tunnels', seconds: 160, datapath: true },
+  { file: 'e2e/firewalls', seconds: 360 },
+  { file: 'e2e/other-hosts', seconds: 360 },
   { file: 'e2e/host-switch', seconds: 320, datapath: 'uses it|disabled|removed|killed' },
 ]
 
