@@ -35,6 +35,8 @@ const PLAN = [
   { file: 'e2e/kernel-swarm', seconds: 240 },
   { file: 'e2e/kernel-host-switch', seconds: 240, datapath: 'uses it|disabled|killed', switches: true },
   { file: 'e2e/host-switch', seconds: 320 },
+  { file: 'e2e/firewalls', seconds: 360 },
+  { file: 'e2e/other-hosts', seconds: 360 },
 ]
 
 const listed = PLAN.map(({ file }) => file)
