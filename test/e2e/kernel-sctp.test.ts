@@ -1,51 +1,76 @@
-import { expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { askSctp, serveSctp } from '../fixtures/sctp'
 import { DATAPATHS } from './datapaths'
+import type { TestHost } from './host/host'
 import { asOptions, createNetwork, startContainer } from './lab'
-import { enterContainer, enterHost, HOST4, HOST6 } from './outside'
+import { enterContainer, enterHost, HOST4, HOST6, OUTSIDE4, OUTSIDE6 } from './outside'
 import { BLUE, NAT, RED, routedScene } from './routed-scene'
 import { furnishWithPlugin, onHost } from './scene'
+
+const RED4 = '10.71.0.1'
+const RED6 = 'fd71::1'
+const nobody = undefined
+
+/** Who asks, at which address and port, and whom the server sees. */
+const CELLS = [
+  ['peer', '10.71.0.10', 80, '10.71.0.2'],
+  ['outside', HOST4, 8080, OUTSIDE4],
+  ['outside', HOST6, 8080, OUTSIDE6],
+  ['outside', HOST4, 80, nobody],
+  ['host', HOST4, 8080, HOST4],
+  ['peer', HOST4, 8080, RED4],
+  ['other', HOST4, 8080, RED4],
+  ['other', HOST6, 8080, RED6],
+  // No relay speaks it.
+  ['host', '127.0.0.1', 8080, nobody],
+] as const
 
 onHost({ title: 'SCTP on engine %s', name: 'sctp', seconds: 120, furnish: furnishWithPlugin }, (host) => {
   const { outside } = routedScene(host)
 
-  it.each([['docker', ''] as const, ...DATAPATHS])('explore %s', async (kind, datapath) => {
-    if (kind === 'docker') {
-      await host().docker('network', 'create', ...RED, 'red')
-      await host().docker('network', 'create', ...BLUE, 'blue')
-    } else {
-      await createNetwork(host(), 'red', ...NAT, ...RED, ...asOptions(datapath))
+  async function start(datapath: string, ...options: readonly string[]): Promise<void> {
+    await createNetwork(host(), 'red', ...NAT, ...RED, ...asOptions(datapath))
+    await startContainer(host(), 'peer', 'red', '--ip', '10.71.0.2')
+    const at = ['--ip', '10.71.0.10', '--ip6', 'fd71::10']
+    await startContainer(host(), 'web', 'red', ...at, ...options)
+  }
+
+  describe.each(DATAPATHS)('on the %s datapath', (_, datapath) => {
+    it('is published', async () => {
+      await start(datapath, '-p', '8080:80/sctp')
       await createNetwork(host(), 'blue', ...NAT, ...BLUE, ...asOptions(datapath))
-    }
-    const ports = ['-p', '8080:80/sctp', '-p', '127.0.0.1:8081:80/sctp']
-    await startContainer(host(), 'web', 'red', '--ip', '10.71.0.10', '--ip6', 'fd71::10', ...ports)
-    await startContainer(host(), 'peer', 'red')
-    await startContainer(host(), 'other', 'blue')
-    const stop = await serveSctp(await enterContainer(host(), 'web'), 80)
-    const from = {
-      outside: outside().enter,
-      host: enterHost(host()),
-      peer: await enterContainer(host(), 'peer'),
-      other: await enterContainer(host(), 'other'),
-    }
-    const told: string[] = []
-    for (const [where, address, port] of [
-      ['peer', '10.71.0.10', 80],
-      ['outside', HOST4, 8080],
-      ['outside', HOST6, 8080],
-      ['outside', HOST4, 80],
-      ['host', HOST4, 8080],
-      ['host', '127.0.0.1', 8080],
-      ['host', '127.0.0.1', 8081],
-      ['host', '::1', 8080],
-      ['peer', HOST4, 8080],
-      ['other', HOST4, 8080],
-      ['other', HOST6, 8080],
-    ] as const) {
-      told.push(`${where} ${address} ${port}: ${(await askSctp(from[where], address, port)) ?? 'nobody'}`)
-    }
-    process.stderr.write(`${kind}:\n${told.join('\n')}\n`)
-    expect(told).toHaveLength(11)
-    stop()
+      await startContainer(host(), 'other', 'blue')
+      const from = await clients(host(), outside().enter)
+      const stop = await serveSctp(await enterContainer(host(), 'web'), 80)
+      const told: string[] = []
+      try {
+        for (const [where, address, port] of CELLS) {
+          const seen = await askSctp(from[where], address, port)
+          told.push(`${where} ${address} ${port}: ${seen ?? 'nobody'}`)
+        }
+      } finally {
+        stop()
+      }
+      expect(told).toEqual(
+        CELLS.map(([where, address, port, seen]) => `${where} ${address} ${port}: ${seen ?? 'nobody'}`),
+      )
+    })
+  })
+
+  it('is refused at a loopback address, which nothing could serve', async () => {
+    await createNetwork(host(), 'red', ...NAT, ...RED)
+    const run = ['run', '-d', '--net', 'red', '-p', '127.0.0.1:8081:80/sctp', 'busybox:test', 'sleep', '60']
+    const { code, stderr } = await host().tryDocker(...run)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('cannot publish sctp port 8081 of 127.0.0.1: no relay speaks SCTP')
   })
 })
+
+async function clients(host: TestHost, outside: ReturnType<typeof enterHost>) {
+  return {
+    outside,
+    host: enterHost(host),
+    peer: await enterContainer(host, 'peer'),
+    other: await enterContainer(host, 'other'),
+  }
+}

@@ -77,12 +77,21 @@ describe('holding a port', () => {
   it.each(['tcp', 'udp', 'sctp'] as const)(
     'of %s is refused where another endpoint has it, naming that',
     async (protocol) => {
-      const port = await ports.hold('0123456789abcdef', request({ protocol }))
-      await expect(ports.hold('e2', fixed(port, { protocol }))).rejects.toThrow(
-        `cannot publish ${protocol} port ${port} of 127.0.0.1: it is in use by container endpoint 0123456789ab`,
+      const of = { protocol, bindings: [{ address: '0.0.0.0', target: nowhere }] }
+      const port = await ports.hold('0123456789abcdef', request(of))
+      await expect(ports.hold('e2', fixed(port, of))).rejects.toThrow(
+        `cannot publish ${protocol} port ${port} of 0.0.0.0: it is in use by container endpoint 0123456789ab`,
       )
     },
   )
+
+  it.each(['127.0.0.1', '::1'])('of SCTP is refused at %s, which has a relay alone', async (address) => {
+    const bindings = [{ address, target: nowhere }]
+    await expect(ports.hold('e1', fixed(9, { protocol: 'sctp', bindings }))).rejects.toThrow(
+      `cannot publish sctp port 9 of ${address}: no relay speaks SCTP: leave the address out`,
+    )
+    expect(ports.holders()).toEqual([])
+  })
 
   it('is the same for the same holder, and another for another protocol', async () => {
     const port = await ports.hold('e1', request())

@@ -1,5 +1,6 @@
 import type { HostPortRequest, HostPorts } from '../../driver/host-ports'
 import { shortId } from '../../driver/names'
+import { isLoopback } from '../../driver/subnets'
 import { DriverError, reasonOf } from '../../errors'
 import type { Held } from './held'
 import { holdTcp } from './tcp-relay'
@@ -124,8 +125,15 @@ function hold(
     case 'udp':
       return holdUdp(address, port, target)
     case 'sctp':
-      return Promise.resolve({ port, release: () => Promise.resolve() })
+      return bookSctp(address, port)
   }
+}
+
+/** The packet filter redirects what comes for the host's other addresses: a loopback address has nothing but a relay. */
+function bookSctp(address: string, port: number): Promise<Held> {
+  if (!isLoopback(address)) return Promise.resolve({ port, release: () => Promise.resolve() })
+  const reason = "no relay speaks SCTP: leave the address out, or name another of this host's"
+  return Promise.reject(DriverError.of('PORT_UNBINDABLE', ['sctp', address, port, reason]))
 }
 
 /** `undefined` for the wildcard of a family that this kernel does not have. */
@@ -138,6 +146,7 @@ async function bind(
   try {
     return await attempt()
   } catch (error) {
+    if (error instanceof DriverError) throw error
     const code = (error as NodeJS.ErrnoException).code
     if (WILDCARDS.has(address) && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) return undefined
     if (code === 'EADDRINUSE') {
