@@ -136,7 +136,7 @@ export class NetworkApplier {
     return this.locks.run(lockKey.bridge(bridge), async () => {
       if (this.records.networksOn(bridge).length > 0 || this.ovs.bridge(bridge) === undefined) return false
       await this.ovs.removeBridge(bridge, undefined, signal)
-      if (this.ovs.bridge(bridge) === undefined) await this.links.removeUnheldTap(bridge, signal)
+      if (this.ovs.bridge(bridge) === undefined) await this.links.removeUnheldDevice(bridge, signal)
       return true
     })
   }
@@ -165,7 +165,7 @@ export class NetworkApplier {
   /** An ovs-vswitchd that was dead meanwhile knows nothing of them any more. */
   private async removeDevices(names: readonly string[], signal: AbortSignal): Promise<void> {
     for (const name of new Set(names)) {
-      if (this.ovs.bridge(name) === undefined) await this.links.removeUnheldTap(name, signal)
+      if (this.ovs.bridge(name) === undefined) await this.links.removeUnheldDevice(name, signal)
     }
   }
 

@@ -35,6 +35,9 @@ const PLAN = [
   { file: 'e2e/kernel-swarm', seconds: 240 },
   { file: 'e2e/kernel-host-switch', seconds: 240, datapath: 'uses it|disabled|killed', switches: true },
   { file: 'e2e/host-switch', seconds: 320 },
+  // Folders: what the driver asks of the switch, and of the kernel.
+  { file: 'integration/driver', seconds: 300 },
+  { file: 'integration/links', seconds: 120 },
   { file: 'e2e/firewalls', seconds: 360 },
   { file: 'e2e/other-hosts', seconds: 360 },
 ]
@@ -85,5 +88,5 @@ function projectOf({ file }) {
 }
 
 function pathOf({ file }) {
-  return `test/${file}\\.test`
+  return file.startsWith('e2e/') ? `test/${file}\\.test` : `test/${file}/`
 }

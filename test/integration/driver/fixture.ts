@@ -46,7 +46,7 @@ export interface Host {
    * @param wrap what its commands run by, for faults.
    */
   startProcess(wrap?: (run: Run) => Run): Promise<Process>
-  /** Names of all links but the loopback's. */
+  /** Names of all links but the loopback's and the datapaths' own. */
   linkNames(): Promise<readonly string[]>
   dispose(): Promise<void>
 }
@@ -68,7 +68,9 @@ export async function makeHost(): Promise<Host> {
     async linkNames() {
       const { stdout } = await netns.exec('ip', '-json', 'link', 'show')
       const links = JSON.parse(stdout) as readonly { readonly ifname: string }[]
-      return links.map(({ ifname }) => ifname).filter((name) => name !== 'lo')
+      return links
+        .map(({ ifname }) => ifname)
+        .filter((name) => !['lo', 'ovs-netdev', 'ovs-system'].includes(name))
     },
     async dispose() {
       await Promise.all(processes.map((process) => process.stop()))

@@ -206,7 +206,7 @@ describe('rates', () => {
   })
 
   it('of what it sends are a meter on the userspace datapath, before its network their own', async () => {
-    const network = await lan.createLan({ 'ovs.port.ingress_rate': '10000' })
+    const network = await lan.createLan({ 'ovs.bridge.userspace': 'true', 'ovs.port.ingress_rate': '10000' })
     await lan.attach(network)
     await lan.attach(network, { 'ovs.port.ingress_rate': '500', 'ovs.port.ingress_burst': '100' })
     const meters = async (): Promise<string> => lan.host.ovs.ofctl('dump-meters', 'lan')
@@ -281,7 +281,10 @@ describe('port security', () => {
     await expect(lan.createLan(options)).rejects.toThrow(
       /^option ovs.port.security cannot stand with ovs.bridge.controller/,
     )
-    const network = await lan.createLan({ 'ovs.bridge.controller': 'tcp:127.0.0.1' })
+    const network = await lan.createLan({
+      'ovs.bridge.userspace': 'true',
+      'ovs.bridge.controller': 'tcp:127.0.0.1',
+    })
     await expect(lan.attach(network, { 'ovs.port.security': 'true' })).rejects.toThrow(
       /^option ovs.port.security/,
     )
