@@ -22,6 +22,9 @@ const WILDCARDS = new Set(['0.0.0.0', '::'])
 export class BoundPorts implements HostPorts {
   private readonly bookings = new Set<Booking>()
 
+  /** @param open binds a socket, and relays what comes to it. */
+  constructor(private readonly open: OpenPort = openPort) {}
+
   async hold(holder: string, request: HostPortRequest): Promise<number> {
     const kept = this.keptPort(holder, request)
     if (kept !== undefined) return kept
@@ -71,22 +74,29 @@ export class BoundPorts implements HostPorts {
     { protocol, bindings }: HostPortRequest,
   ): Promise<number> {
     const made: Booking[] = []
+    const absent: string[] = []
+    const book = (address: string, held: Held): Booking => {
+      const booking = { holder, protocol, address, port: held.port, held }
+      this.bookings.add(booking)
+      return booking
+    }
     try {
       for (const { address, target } of bindings) {
         const number = made[0]?.port ?? port
         this.refuseBooked(protocol, address, number)
-        const held = await bind(protocol, address, number, () => hold(protocol, address, number, target))
-        if (held === undefined) continue
-        const booking = { holder, protocol, address, port: held.port, held }
-        this.bookings.add(booking)
-        made.push(booking)
+        const held = await bind(protocol, address, number, () => this.open(protocol, address, number, target))
+        if (held === undefined) absent.push(address)
+        else made.push(book(address, held))
       }
     } catch (error) {
       for (const booking of made) this.bookings.delete(booking)
       await Promise.all(made.map((booking) => booking.held.release()))
       throw error
     }
-    return made[0]?.port ?? port
+    const chosen = made[0]?.port ?? port
+    // Or a later look would miss them, and find the port in use by its own holder.
+    for (const address of absent) book(address, unbound(chosen))
+    return chosen
   }
 
   private refuseBooked(protocol: string, address: string, port: number): void {
@@ -112,20 +122,26 @@ function isSameOrWildcard(a: string, b: string): boolean {
   return a === b || WILDCARDS.has(a) || WILDCARDS.has(b)
 }
 
-function hold(
+type OpenPort = (
   protocol: HostPortRequest['protocol'],
   address: string,
   port: number,
   target: HostPortRequest['bindings'][number]['target'],
-): Promise<Held> {
+) => Promise<Held>
+
+const openPort: OpenPort = (protocol, address, port, target) => {
   switch (protocol) {
     case 'tcp':
       return holdTcp(address, port, target)
     case 'udp':
       return holdUdp(address, port, target)
     case 'sctp':
-      return Promise.resolve({ port, release: () => Promise.resolve() })
+      return Promise.resolve(unbound(port))
   }
+}
+
+function unbound(port: number): Held {
+  return { port, release: () => Promise.resolve() }
 }
 
 /** `undefined` for the wildcard of a family that this kernel does not have. */
