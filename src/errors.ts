@@ -22,6 +22,8 @@ const messages = {
   MULTIPLE_GATEWAYS: (family: string, gateways: readonly string[]) =>
     `${gateways.length} ${family} gateways (${gateways.join(', ')}), but a container has one default route: ` +
     'name one --gateway, or none with -o ovs.bridge.gateway=none (engines before 28 pass one for each --subnet)',
+  IPV6_MISSING: () =>
+    'the kernel of this host has no IPv6 (ipv6.disable=1, or built without it): leave out --ipv6, or boot it with IPv6',
   SUBNETS_NEEDED: (mode: string) =>
     `a ${mode} network needs a subnet, for this host is its gateway: leave out --ipam-driver null`,
   GATEWAY_MISSING: (mode: string, subnet: string) =>

@@ -38,6 +38,7 @@ export class NetworkApplier {
 
   /** Chooses the bridge, makes it and records the network, all or nothing. */
   async create(plan: NetworkPlan, signal: AbortSignal): Promise<NetworkRecord> {
+    await this.routing.refuseWithoutIPv6(plan)
     const { bridgeName } = parseNetworkOptions(plan.options)
     if (bridgeName !== undefined) return this.createOn(bridgeName, plan, signal)
     for (const piece of idPieces(plan.id)) {

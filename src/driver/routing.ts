@@ -1,3 +1,4 @@
+import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Attempts } from './attempt'
 import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
@@ -39,6 +40,12 @@ export class Routing {
     private readonly log: Logger,
   ) {
     this.started = clock.now()
+  }
+
+  /** @throws DriverError where the kernel lacks a family of the network's: Docker starts its containers without a word. */
+  async refuseWithoutIPv6({ ipv6 }: Pick<NetworkRecord, 'ipv6'>): Promise<void> {
+    if (realPools(ipv6).length === 0 || (await this.host.hasIPv6())) return
+    throw DriverError.of('IPV6_MISSING', [])
   }
 
   /** Idempotent; nothing on flat networks. The gateway's link is there already. */

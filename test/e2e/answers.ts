@@ -97,10 +97,10 @@ export async function fromReadme(command: RegExp): Promise<string> {
 }
 
 /** A machine outside for the tests of a scene, which goes with the host. */
-export function withOutside(host: () => TestHost): () => Outside {
+export function withOutside(host: () => TestHost, hasIPv6 = true): () => Outside {
   let outside: Outside | undefined
   beforeAll(async () => {
-    outside = await addOutside(host())
+    outside = await addOutside(host(), hasIPv6)
   })
   return () => {
     if (outside === undefined) throw new Error('nobody is outside yet')

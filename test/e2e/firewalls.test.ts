@@ -82,7 +82,7 @@ onHost(onIptables, (host) => {
 const ufw = {
   title: 'engine %s with ufw',
   name: 'ufw',
-  // Its reload adds the rules of a hook that its start leaves out.
+  // Only its reload fills its chains for forwarded IPv6.
   prepare: 'ufw --force enable; ufw reload',
   seconds: 90,
   furnish: furnishWithPlugin,

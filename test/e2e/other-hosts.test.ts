@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ask } from '../fixtures/traffic'
 import {
   ALL_ANSWER,
   answers,
@@ -13,7 +14,8 @@ import {
 import { eventually } from './host/command'
 import { pluginName, type TestHost } from './host/host'
 import { createNetwork, expectReach, startContainer, untilNothingDiffers } from './lab'
-import { BLUE, NAT, ROUTED } from './routed-scene'
+import { enterContainer, HOST4, OUTSIDE4 } from './outside'
+import { BLUE, NAT } from './routed-scene'
 import { bundle, furnishWithPlugin, onHost } from './scene'
 
 const setting = (path: string, value: string): string => `echo ${value} >/proc/sys/net/${path}\n`
@@ -27,7 +29,7 @@ const withoutIPv6 = {
 } as const
 
 onHost(withoutIPv6, (host) => {
-  const outside = withOutside(host)
+  const outside = withOutside(host, false)
 
   it('IPv4 is as everywhere', async () => {
     const addresses = ['--subnet', '10.71.0.0/24']
@@ -91,12 +93,14 @@ onHost(strictSources, (host) => {
 
   it('all is as everywhere, for a container of two networks as well', async () => {
     await withNetworks(host(), outside(), async () => {
-      await createNetwork(host(), 'blue', ...ROUTED, ...BLUE)
-      await host().docker('network', 'connect', 'blue', 'web')
-      await host().docker('network', 'connect', 'flat', 'web')
-      await startContainer(host(), 'other', 'blue')
       expect(await answers(host(), outside())).toEqual(ALL_ANSWER)
-      await expectReach(host(), 'other', 'web')
+      await createNetwork(host(), 'blue', ...NAT, ...BLUE)
+      await startContainer(host(), 'other', 'blue')
+      await startContainer(host(), 'both', 'blue')
+      await host().docker('network', 'connect', 'red', 'both')
+      await expectReach(host(), 'other', 'both')
+      await expectReach(host(), 'client', 'both')
+      expect(await ask(await enterContainer(host(), 'both'), 'tcp', OUTSIDE4, 80)).toBe(HOST4)
       await untilNothingDiffers(host())
     })
   })

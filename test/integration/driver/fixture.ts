@@ -9,6 +9,7 @@ import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
 import { Conntrack } from '../../../src/adapters/nat/conntrack'
 import { IptablesFirewall } from '../../../src/adapters/nat/iptables-firewall'
 import { NftablesTables } from '../../../src/adapters/nat/other-filters'
+import type { SysctlFiles } from '../../../src/adapters/netlink/host-network'
 import { GatewayLinks } from '../../../src/adapters/netlink/host-network'
 import type { Run } from '../../../src/adapters/process/run'
 import { BoundPorts } from '../../../src/adapters/relay/bound-ports'
@@ -44,8 +45,9 @@ export interface Host {
    * Another call is another process: it knows nothing but what the switch's database says.
    *
    * @param wrap what its commands run by, for faults.
+   * @param sysctls what it finds below /proc/sys/net, for other kernels.
    */
-  startProcess(wrap?: (run: Run) => Run): Promise<Process>
+  startProcess(wrap?: (run: Run) => Run, sysctls?: SysctlFiles): Promise<Process>
   /** Names of all links but the loopback's and the datapaths' own. */
   linkNames(): Promise<readonly string[]>
   dispose(): Promise<void>
@@ -60,8 +62,8 @@ export async function makeHost(): Promise<Host> {
   return {
     netns,
     ovs,
-    async startProcess(wrap = (run) => run) {
-      const process = await startProcess(netns, ovs, wrap(netns.run))
+    async startProcess(wrap = (run) => run, sysctls = sysctlsOf(netns)) {
+      const process = await startProcess(netns, ovs, wrap(netns.run), sysctls)
       processes.push(process)
       return process
     },
@@ -80,7 +82,12 @@ export async function makeHost(): Promise<Host> {
   }
 }
 
-async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promise<Process> {
+async function startProcess(
+  netns: Netns,
+  { socketPath }: Ovs,
+  run: Run,
+  sysctls: SysctlFiles,
+): Promise<Process> {
   const system = createSystemClock()
   let ahead = 0
   const clock: typeof system = { ...system, now: () => system.now() + ahead }
@@ -101,7 +108,7 @@ async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promis
     links: new VethLinks(linkTable, guard, run, deadline),
     underlay: new Underlay(linkTable, guard, run),
     flows: new OpenFlowTables(run, () => ovs.socketDirectory),
-    network: new GatewayLinks(run, sysctlsOf(netns)),
+    network: new GatewayLinks(run, sysctls),
     firewall: new IptablesFirewall(run, new Conntrack(run), () => Promise.resolve(false)),
     otherFilters: new NftablesTables(run),
     ports: new BoundPorts(),
