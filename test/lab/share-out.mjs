@@ -34,7 +34,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 function task({ engine, arguments: words }) {
   const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
   return `export ENGINE=${engine} ENGINE_ROOTFS=/engine BUNDLE=/repository/.cache/bundle/amd64/plugin E2E_SLOWNESS=5
-exec node node_modules/.bin/jest --runInBand --json --outputFile=/lane/results.json \\
+exec node node_modules/.bin/jest --runInBand --testTimeout=120000 --json --outputFile=/lane/results.json \\
   --reporters=./test/e2e/progress-reporter.mjs ${quoted} >/dev/null
 `
 }
