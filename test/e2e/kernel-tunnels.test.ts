@@ -38,7 +38,6 @@ onHosts(scene, (hosts) => {
     ['geneve', 'IPv4', ['192.0.2.1', '192.0.2.2'], 1450, /\.6081: Geneve.* vni 0x7/],
     ['geneve', 'IPv6', ['2001:db8::1', '2001:db8::2'], 1430, /\.6081: Geneve.* vni 0x7/],
     ['gre', 'IPv4', ['192.0.2.1', '192.0.2.2'], 1458, /GREv0.* key=0x7/],
-    ['gre', 'IPv6', ['2001:db8::1', '2001:db8::2'], 1438, /GREv0.* key=0x7/],
     ['vxlan', 'IPv4', ['192.0.2.1', '192.0.2.2'], 1450, /\.4789: VXLAN.* vni 7/],
   ])(
     'are one network over %s and %s, from the addresses of their NICs',

@@ -152,6 +152,17 @@ export async function whilePinging(host: TestHost, happening: () => Promise<unkn
   expect(await lostWhile(host, happening)).toBeLessThanOrEqual(1)
 }
 
+/**
+ * Keeps `client` and `web` of {@link startPair} from asking each other for their MAC addresses again: pings confirm none,
+ * as TCP does, and one that is asked for while no switch decides is lost, and all pings with it.
+ */
+export async function keepNeighbours(host: TestHost): Promise<void> {
+  for (const container of ['web', 'client']) {
+    const pid = (await host.docker('inspect', '-f', '{{.State.Pid}}', container)).stdout.trim()
+    await host.sh(`nsenter -t ${pid} -n sysctl -q -w net.ipv4.neigh.eth0.base_reachable_time_ms=3600000`)
+  }
+}
+
 /** How many pings of `client` to `web` of {@link startPair}, ten a second, are not answered while something happens. */
 export async function lostWhile(host: TestHost, happening: () => Promise<unknown>): Promise<number> {
   // Not by docker exec, which ends with the engine.

@@ -60,6 +60,15 @@ function checkTunnel({ tunnel, peers, vni, tunnelPort, localIp }: NetworkOptions
     throw excludes('tunnelPort', 'ovs.bridge.tunnel=gre', 'GRE has no ports')
   }
   checkPeers(peers, localIp)
+  // Open vSwitch takes such a peer, and the kernel drops every frame to it.
+  const overIPv6 = tunnel === 'gre' ? peers.find((peer) => familyOf(peer) === 'ipv6') : undefined
+  if (overIPv6 !== undefined) {
+    throw excludes(
+      'peers',
+      'ovs.bridge.tunnel=gre',
+      `it goes over IPv4, and ${overIPv6} is none: vxlan and geneve go over both`,
+    )
+  }
 }
 
 /** They are reached from one address. */

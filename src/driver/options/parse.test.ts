@@ -90,6 +90,10 @@ describe('network options', () => {
     [{ ...tunnel, 'ovs.bridge.local_ip': '192.0.2.2' }, /a host is no peer of itself/],
     [{ ...tunnel, 'ovs.bridge.local_ip': '2001:db8::1' }, /addresses of one family/],
     [{ ...tunnel, 'ovs.bridge.tunnel': 'gre', 'ovs.bridge.tunnel_port': '5' }, /GRE has no ports/],
+    [
+      { ...tunnel, 'ovs.bridge.tunnel': 'gre', 'ovs.bridge.peers': '2001:db8::2' },
+      /^option ovs\.bridge\.peers cannot stand with ovs\.bridge\.tunnel=gre: it goes over IPv4/,
+    ],
     [{ 'ovs.bridge.move_ip': 'true' }, /needs ovs\.bridge\.bind_interface/],
     [{ 'ovs.bridge.move_ip': 'true', 'ovs.bridge.add_ports': 'eth2,eth3' }, /it moves one NIC's addresses/],
     [
