@@ -99,5 +99,5 @@ bench: node_modules ## One run of the benchmark, to bench/results.json, RESULTS.
 	$(AS_ROOT) bash test/bench/run.sh
 
 .PHONY: bench-kernel
-bench-kernel: node_modules ## The same on the kernel's datapath, in a guest, to bench/kernel.json
+bench-kernel: node_modules ## On the kernel's datapath, in a guest, beside Docker's own drivers, to bench/kernel.json
 	$(AS_ROOT) bash test/bench/run.sh kernel

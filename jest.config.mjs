@@ -20,7 +20,8 @@ const lane = (displayName, testMatch, more = {}) => ({
 
 export default {
   projects: [
-    lane('unit', ['src/**/*.test.ts', 'test/fuzz/**/*.test.ts']),
+    lane('unit', ['src/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/lab/cache.test.ts']),
+    lane('lab', ['test/lab/guest.test.ts']),
     lane('integration', ['test/integration/**/*.test.ts']),
     lane('chaos', ['test/chaos/**/*.test.ts']),
     lane('protocol', ['test/protocol/**/*.test.ts']),

@@ -22,6 +22,8 @@ const messages = {
   MULTIPLE_GATEWAYS: (family: string, gateways: readonly string[]) =>
     `${gateways.length} ${family} gateways (${gateways.join(', ')}), but a container has one default route: ` +
     'name one --gateway, or none with -o ovs.bridge.gateway=none (engines before 28 pass one for each --subnet)',
+  IPV6_MISSING: () =>
+    'the kernel of this host has no IPv6 (ipv6.disable=1, or built without it): leave out --ipv6, or boot it with IPv6',
   SUBNETS_NEEDED: (mode: string) =>
     `a ${mode} network needs a subnet, for this host is its gateway: leave out --ipam-driver null`,
   GATEWAY_MISSING: (mode: string, subnet: string) =>
@@ -98,6 +100,12 @@ const messages = {
     `could not ${attempt}: the packet filter refused: ${reason}`,
   FIREWALL_UNUSABLE: (reason: string) =>
     `the host's packet filter cannot be used: ${reason}; docker plugin set … FIREWALL=none leaves it alone`,
+  FIREWALLD_BLOCKS: (link: string) =>
+    `firewalld lets nothing out that comes from the containers behind ${link}: put that link into a zone that accepts it, ` +
+    `firewall-cmd --permanent --zone=docker --add-interface=${link} && firewall-cmd --reload`,
+  FILTER_BLOCKS: (link: string, table: string) =>
+    `the host's packet filter lets nothing out that comes from the containers behind ${link}: its table ${table} drops it ` +
+    'in the hook forward; accept there what comes from that link and what goes to it',
   GATEWAY_FAILED: (link: string, reason: string) => `could not give ${link} the network's gateway: ${reason}`,
   SYSCTL_FAILED: (path: string, reason: string) =>
     `could not set net.${path.replaceAll('/', '.')}: ${reason}`,

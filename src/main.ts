@@ -7,6 +7,7 @@ import { Conntrack } from './adapters/nat/conntrack'
 import { IptablesFirewall } from './adapters/nat/iptables-firewall'
 import { NftablesFirewall } from './adapters/nat/nftables-firewall'
 import { NoFirewall } from './adapters/nat/no-firewall'
+import { NftablesTables } from './adapters/nat/other-filters'
 import { createSysctlFiles, GatewayLinks } from './adapters/netlink/host-network'
 import { BoundPorts } from './adapters/relay/bound-ports'
 import { LinkTable } from './adapters/netlink/link-table'
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
     flows: new OpenFlowTables(run, () => ovs.socketDirectory),
     network: new GatewayLinks(run, sysctls),
     firewall: createFirewall(settings.firewall, run),
+    otherFilters: new NftablesTables(run),
     ports: new BoundPorts(),
     clock,
     log,

@@ -8,6 +8,7 @@ exec </dev/null
 
 passed=0
 failed=0
+summary=()
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 # Once the lane under way has cleaned up: npx hides from bash that a signal ended it.
@@ -21,6 +22,7 @@ count() {
   passed=$((passed + $2))
   failed=$((failed + $3))
   echo "$1: $2 passed, $3 failed ($4 s)"
+  summary+=("$(printf '%-16s %4d passed %4d failed %6d s' "$1" "$2" "$3" "$4")")
 }
 
 need_root() { [ "$(id -u)" = 0 ] || die "lane $1 makes network namespaces: run it as root"; }
@@ -92,12 +94,12 @@ lane_e2e() {
 release_files() { node -e 'import("./test/lab/plan.mjs").then(({ releaseFiles }) => console.log(releaseFiles.join("|")))'; }
 
 # The whole e2e lane, and of the integration lane what the kernel's features are for, on the kernel's datapath.
-lane_kernel() { run_guests all; }
+lane_kernel() { run_guests kernel; }
 
 # Of it what the datapath can change.
 lane_datapath() { run_guests datapath; }
 
-# run_guests <all|datapath>
+# run_guests <kernel|datapath>
 run_guests() {
   need_root "$1"
   local chosen engines start=$SECONDS bundle disks kernel n
@@ -107,6 +109,7 @@ run_guests() {
   kernel=$(bash test/lab/kernel.sh)
   mapfile -t disks < <(bash test/lab/guest-disks.sh "${engines[@]}")
   for n in "${!engines[@]}"; do disks[n + 1]=${engines[n]}=${disks[n + 1]}; done
+  GUEST="$kernel ${disks[0]}" run_jest lab lab
   build_bundle
   node test/lab/share-out.mjs "$results" "$1" "$kernel" "${disks[@]}"
   # shellcheck disable=SC2046 # two numbers
@@ -121,12 +124,14 @@ command -v node >/dev/null || die 'please install Node.js 20 or later'
 make --silent node_modules
 for lane in "$@"; do
   say "$lane"
+  start=$SECONDS
   "lane_$lane"
+  summary+=("$(printf '  %-37s %6d s' "$lane with what it installs and builds" $((SECONDS - start)))")
 done
 
 complete=yes
 for lane in unit integration protocol e2e; do
-  [[ " $* " = *" $lane "* && -z ${ENGINE:-}${T:-} ]] || complete=no
+  [[ " $* " = *" $lane "* && -z ${ENGINE:-}${F:-}${T:-} ]] || complete=no
 done
 if [ $complete = yes ]; then
   say 'what users of such drivers met elsewhere, and the tests that stand against it'
@@ -135,5 +140,7 @@ if [ $complete = yes ]; then
   count 'known faults' "$rows_held" "$rows_lost" 0
 fi
 
+say 'where the time went'
+printf '%s\n' "${summary[@]}"
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -38,6 +38,7 @@ export class NetworkApplier {
 
   /** Chooses the bridge, makes it and records the network, all or nothing. */
   async create(plan: NetworkPlan, signal: AbortSignal): Promise<NetworkRecord> {
+    await this.routing.refuseWithoutIPv6(plan)
     const { bridgeName } = parseNetworkOptions(plan.options)
     if (bridgeName !== undefined) return this.createOn(bridgeName, plan, signal)
     for (const piece of idPieces(plan.id)) {
@@ -136,7 +137,7 @@ export class NetworkApplier {
     return this.locks.run(lockKey.bridge(bridge), async () => {
       if (this.records.networksOn(bridge).length > 0 || this.ovs.bridge(bridge) === undefined) return false
       await this.ovs.removeBridge(bridge, undefined, signal)
-      if (this.ovs.bridge(bridge) === undefined) await this.links.removeUnheldTap(bridge, signal)
+      if (this.ovs.bridge(bridge) === undefined) await this.links.removeUnheldDevice(bridge, signal)
       return true
     })
   }
@@ -165,7 +166,7 @@ export class NetworkApplier {
   /** An ovs-vswitchd that was dead meanwhile knows nothing of them any more. */
   private async removeDevices(names: readonly string[], signal: AbortSignal): Promise<void> {
     for (const name of new Set(names)) {
-      if (this.ovs.bridge(name) === undefined) await this.links.removeUnheldTap(name, signal)
+      if (this.ovs.bridge(name) === undefined) await this.links.removeUnheldDevice(name, signal)
     }
   }
 

@@ -4,7 +4,7 @@ import { EndpointApplier } from './apply-endpoint'
 import { NetworkApplier } from './apply-network'
 import type { Clock } from './clock'
 import { OvsNetworkDriver } from './driver'
-import type { Firewall } from './firewall'
+import type { Firewall, OtherFilters } from './firewall'
 import type { FlowTables } from './flow-tables'
 import type { HostNetwork } from './host-network'
 import type { HostPorts } from './host-ports'
@@ -28,6 +28,7 @@ export interface Host {
   readonly flows: FlowTables
   readonly network: HostNetwork
   readonly firewall: Firewall
+  readonly otherFilters: OtherFilters
   readonly ports: HostPorts
   readonly clock: Clock
   readonly log: Logger
@@ -41,7 +42,8 @@ export function composeDriver(host: Host): {
   const { ovs, links, clock, log } = host
   const locks = new KeyedLock()
   const records = new Records(() => ovs.records())
-  const routing = new Routing(ovs, records, host.network, host.firewall, locks, clock, log)
+  const { network, firewall, otherFilters } = host
+  const routing = new Routing(ovs, records, network, firewall, otherFilters, locks, clock, log)
   const underlay = new NetworkUnderlay(ovs, records, host.underlay, locks, log)
   const guards = new PortGuards(ovs, records, host.flows, locks, log)
   const publisher = new Publisher(records, host.ports, routing, locks, clock, log)

@@ -1,3 +1,4 @@
+import type { DriverError } from '../errors'
 import type { TransportProtocol } from './api'
 
 /** A subnet of a network and the address that the host holds in it, both in CIDR form. */
@@ -59,4 +60,18 @@ export interface Firewall {
    * @returns what was different, one readable line each; empty where nothing was.
    */
   reconcile(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]>
+}
+
+/** What keeps a network's packets on this host. */
+export interface Blockade {
+  /** The network's. */
+  readonly link: string
+  /** Whose rules, and what to do. */
+  readonly reason: DriverError
+}
+
+/** The packet filters of others on this host, which are looked at and never changed. */
+export interface OtherFilters {
+  /** For each network of which they let nothing out. */
+  blockades(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly Blockade[]>
 }

@@ -18,6 +18,8 @@ export interface ForwardedFamilies {
 
 /** The host's own stack: addresses of gateway links, and forwarding. All verbs are idempotent. */
 export interface HostNetwork {
+  /** Whether the kernel has IPv6 at all; links may still have it turned off. */
+  hasIPv6(): Promise<boolean>
   /**
    * Link up, with these addresses; IPv6 ones usable at once (no duplicate address detection). Two calls for one link must
    * not overlap: the kernel refuses an address that is there.

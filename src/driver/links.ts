@@ -53,10 +53,10 @@ export interface Links {
   /** What the kernel really limits on a link: Open vSwitch reports no error where the kernel cannot. */
   rateLimits(name: string, signal: AbortSignal): Promise<RateLimits>
   /**
-   * Removes the device of a bridge or gateway port that an ovs-vswitchd left when it died. One that a process holds
-   * stays, and what is gone is no error.
+   * Removes the device of a bridge or gateway port that an ovs-vswitchd left when it died, and that its switch does not
+   * know any more. One that a process holds stays, and what is gone is no error.
    */
-  removeUnheldTap(name: string, signal: AbortSignal): Promise<void>
+  removeUnheldDevice(name: string, signal: AbortSignal): Promise<void>
   /** Removes what the driver keeps outside of links for links that are gone. */
   sweep(signal: AbortSignal): Promise<void>
 }

@@ -1,7 +1,8 @@
+import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Attempts } from './attempt'
 import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
-import type { FilteredNetwork, Firewall } from './firewall'
+import type { Blockade, FilteredNetwork, Firewall, OtherFilters } from './firewall'
 import type { ForwardedFamilies, HostNetwork } from './host-network'
 import type { Clock } from './clock'
 import type { KeyedLock } from './keyed-lock'
@@ -33,11 +34,18 @@ export class Routing {
     private readonly records: Records,
     private readonly host: HostNetwork,
     private readonly firewall: Firewall,
+    private readonly otherFilters: OtherFilters,
     private readonly locks: KeyedLock,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {
     this.started = clock.now()
+  }
+
+  /** @throws DriverError where the kernel lacks a family of the network's: Docker starts its containers without a word. */
+  async refuseWithoutIPv6({ ipv6 }: Pick<NetworkRecord, 'ipv6'>): Promise<void> {
+    if (realPools(ipv6).length === 0 || (await this.host.hasIPv6())) return
+    throw DriverError.of('IPV6_MISSING', [])
   }
 
   /** Idempotent; nothing on flat networks. The gateway's link is there already. */
@@ -112,6 +120,16 @@ export class Routing {
       const isRestored = await attempt('kernel settings', 'host', () => this.restoreForwarding(signal))
       if (current.length === 0 && isFiltered && isRestored) finish()
     })
+    await attempt('way out', 'host', async () => {
+      for (const { link, reason } of await this.blockades(signal)) {
+        await attempt('way out', link, () => Promise.reject(reason))
+      }
+    })
+  }
+
+  private blockades(signal: AbortSignal): Promise<readonly Blockade[]> {
+    const filters = this.routedNetworks().flatMap((network) => this.filterOf(network) ?? [])
+    return this.otherFilters.blockades(filters, signal)
   }
 
   private async reconcileGateways(
@@ -147,6 +165,7 @@ export class Routing {
       ),
       ...[...settings].map(([path, value]) => `kernel setting net/${path} is not ${value}`),
       ...(await this.firewall.differences(filters, signal)).map((line) => `packet filter: ${line}`),
+      ...(await this.blockades(signal)).map(({ reason }) => `packet filter: ${reason.message}`),
     ]
   }
 

@@ -29,7 +29,7 @@ const KERNEL_DATAPATH = 'ovs-system'
 const USERSPACE_DATAPATH = 'ovs-netdev'
 
 /** What ovs-vswitchd and ovsdb-server listen on while they run, by the names that each gives its sockets itself. */
-const SWITCH_SOCKET = /\/(ovs-vswitchd\.\d+\.ctl|db\.sock)$/m
+const SWITCH_SOCKET = /\/(ovs-vswitchd(\.\d+)?\.ctl|db\.sock)$/m
 
 /** Ten times the throughput of the userspace datapath; ovs-vswitchd reads it only when it starts. */
 const INITIAL_CONFIG = ['other_config:userspace-tso-enable=true']

@@ -1,32 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { tryRun } from '../e2e/host/command'
 import type { Engine } from '../e2e/host/engines'
 import type { TestHost } from '../e2e/host/host'
-import { pluginName, startHost } from '../e2e/host/host'
 import { enterContainer } from '../e2e/outside'
-import type { DriverName } from './api'
-import { api, createNetwork, DRIVER_NAMES, DRIVERS, networkOf, PREFIXES, removeNetwork } from './api'
-import type { Samples } from './measure'
+import { api } from './api'
+import type { DriverName } from './drivers'
+import {
+  addressOf,
+  createNetwork,
+  networkOf,
+  prepareDrivers,
+  removeLeftNetwork,
+  removeNetwork,
+} from './drivers'
+import type { Samples, Subject } from './measure'
 import { interleave, nothing } from './measure'
-import { startProberEcho, startProber } from './prober'
+import type { Plan } from './plan'
+import { PATH_CUT_MS, startProber, startProberEcho } from './prober'
+import { startSubject } from './subject'
 
-const ROUNDS = 20
 const AT_ONCE = 20
-/** For a prober to notice that nobody answers any more. */
-const PATH_CUT_MS = 200
+/** Of the container that others are connected to. */
+const PEER = 9
 
-/** What users of Docker wait for, with this driver and with Docker's own bridge driver, by the engine's API. */
-export async function engine(bundle: string, release: Engine): Promise<readonly Samples[]> {
-  const host = await startHost({ engine: release, name: 'bench-engine' })
+/** What users of Docker wait for, with this driver and with Docker's own, by the engine's API. */
+export async function engine(bundle: string, release: Engine, plan: Plan): Promise<readonly Samples[]> {
+  const host = await startSubject(bundle, release, 'bench-engine')
   try {
-    await host.importBusybox()
-    await host.installPlugin(bundle)
-    await host.waitForSwitch(pluginName)
+    await prepareDrivers(host, plan.drivers)
     const samples = [
-      ...(await networks(host)),
-      ...(await connections(host)),
-      ...(await firstPings(host)),
-      ...(await runs(host)),
+      ...(await networks(host, plan)),
+      ...(await connections(host, plan)),
+      ...(await firstPings(host, plan)),
+      ...(await runs(host, plan)),
     ]
     return samples.map((sample) => ({ ...sample, name: `${sample.name}_${release}` }))
   } finally {
@@ -34,140 +39,143 @@ export async function engine(bundle: string, release: Engine): Promise<readonly 
   }
 }
 
-async function networks(host: TestHost): Promise<readonly Samples[]> {
-  const of = async (driver: DriverName) => ({
-    [`netcreate_${driver}`]: async () => {
+async function networks(host: TestHost, { drivers, rounds }: Plan): Promise<readonly Samples[]> {
+  const subjects: Record<string, Subject> = {}
+  for (const driver of drivers) {
+    subjects[`netcreate_${driver}`] = async () => {
       await createNetwork(host, driver)
       return () => removeNetwork(host, driver)
-    },
-    [`netremove_${driver}`]: await removal(host, driver),
-  })
-  return interleave(ROUNDS, { ...(await of('ovs')), ...(await of('bridge')) })
+    }
+    subjects[`netremove_${driver}`] = await removal(host, driver)
+  }
+  const samples = await interleave(rounds.networks, subjects)
+  for (const driver of drivers) await removeNetwork(host, driver, 'spare')
+  return samples
 }
 
 /** Times the removal of a network that the round before made. */
-async function removal(host: TestHost, driver: DriverName): Promise<() => Promise<() => Promise<void>>> {
-  const name = `spare-${driver}`
-  const create = async (): Promise<void> => {
-    await api(host, 'POST', '/networks/create', {
-      Name: name,
-      Driver: DRIVERS[driver],
-      IPAM: { Config: [{ Subnet: driver === 'ovs' ? '10.81.0.0/16' : '10.82.0.0/16' }] },
-    })
-  }
+async function removal(host: TestHost, driver: DriverName): Promise<Subject> {
+  const create = (): Promise<void> => createNetwork(host, driver, { role: 'spare' })
   await create()
   return async () => {
-    await api(host, 'DELETE', `/networks/${name}`)
+    await removeNetwork(host, driver, 'spare')
     return create
   }
 }
 
 /** A network of each driver, and a container that is on none. */
-async function withNetworks<T>(host: TestHost, work: () => Promise<T>): Promise<T> {
-  await host.sh('docker network rm spare-ovs spare-bridge 2>/dev/null || true')
-  await createNetwork(host, 'ovs')
-  await createNetwork(host, 'bridge')
+async function withNetworks<T>(
+  host: TestHost,
+  drivers: readonly DriverName[],
+  work: () => Promise<T>,
+): Promise<T> {
   await host.sh(`
     docker run -d --name idle --net none busybox:test sleep 3600
-    docker network disconnect none idle
-    docker run -d --name peer-ovs --net bench-ovs --ip 10.80.9.9 busybox:test sleep 3600
-    docker run -d --name peer-bridge --net bench-bridge --ip 10.90.9.9 busybox:test sleep 3600`)
+    docker network disconnect none idle`)
+  for (const driver of drivers) {
+    await createNetwork(host, driver)
+    const network = ['--net', networkOf(driver), '--ip', addressOf(driver, PEER)]
+    await host.docker('run', '-d', '--name', `peer-${driver}`, ...network, 'busybox:test', 'sleep', '3600')
+  }
   try {
     return await work()
   } finally {
     // Engine 20.10 forgets an endpoint of its own bridge driver now and then.
     await host.sh(`
       docker ps -aq | xargs -r docker rm -f >/dev/null
-      for network in bench-ovs bench-bridge; do
+      for network in ${drivers.map((driver) => networkOf(driver)).join(' ')}; do
         docker network inspect -f '{{range .Containers}}{{println .Name}}{{end}}' $network |
           xargs -r -n 1 docker network disconnect -f $network
-        docker network rm $network >/dev/null
       done`)
+    for (const driver of drivers) await removeLeftNetwork(host, driver)
   }
 }
 
-async function connections(host: TestHost): Promise<readonly Samples[]> {
-  return withNetworks(host, async () => {
-    const connect = (driver: DriverName): Promise<string> =>
-      api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' })
-    const disconnect = async (driver: DriverName): Promise<void> => {
-      await api(host, 'POST', `/networks/${networkOf(driver)}/disconnect`, { Container: 'idle' })
-    }
-    const of = (driver: DriverName) => ({
-      [`connect_${driver}`]: async () => {
-        await connect(driver)
-        return () => disconnect(driver)
+const connect = async (host: TestHost, driver: DriverName): Promise<void> => {
+  await api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' })
+}
+
+const disconnect = async (host: TestHost, driver: DriverName): Promise<void> => {
+  await api(host, 'POST', `/networks/${networkOf(driver)}/disconnect`, { Container: 'idle' })
+}
+
+async function connections(host: TestHost, { drivers, rounds }: Plan): Promise<readonly Samples[]> {
+  return withNetworks(host, drivers, async () => {
+    const of = (driver: DriverName): readonly [string, Subject] => [
+      `connect_${driver}`,
+      async () => {
+        await connect(host, driver)
+        return () => disconnect(host, driver)
       },
-    })
-    const connected = await interleave(ROUNDS, { ...of('ovs'), ...of('bridge') })
-    const disconnected: Record<DriverName, number[]> = { ovs: [], bridge: [] }
-    for (let round = 0; round <= ROUNDS; round += 1) {
-      for (const driver of DRIVER_NAMES) {
-        await connect(driver)
+    ]
+    const connected = await interleave(rounds.connections, Object.fromEntries(drivers.map(of)))
+    const disconnected = new Map(drivers.map((driver) => [driver, [] as number[]]))
+    for (let round = 0; round <= rounds.connections; round += 1) {
+      for (const driver of drivers) {
+        await connect(host, driver)
         const start = performance.now()
-        await disconnect(driver)
-        if (round > 0) disconnected[driver].push(performance.now() - start)
+        await disconnect(host, driver)
+        if (round > 0) disconnected.get(driver)?.push(performance.now() - start)
       }
     }
     return [
       ...connected,
-      ...Object.entries(disconnected).map(
-        ([driver, values]): Samples => ({ name: `disconnect_${driver}`, unit: 'ms', values }),
-      ),
+      ...[...disconnected].map(([driver, values]): Samples => ({
+        name: `disconnect_${driver}`,
+        unit: 'ms',
+        values,
+      })),
     ]
   })
 }
 
 /** From the request to connect until the container is first answered by another one. */
-async function firstPings(host: TestHost): Promise<readonly Samples[]> {
-  return withNetworks(host, async () => {
-    const samples: Samples[] = []
+async function firstPings(host: TestHost, { drivers, rounds }: Plan): Promise<readonly Samples[]> {
+  return withNetworks(host, drivers, async () => {
     const helpers: { stop(): void }[] = []
     try {
-      const of = async (driver: DriverName) => {
+      const subjects: Record<string, Subject> = {}
+      for (const driver of drivers) {
         helpers.push(await startProberEcho(await enterContainer(host, `peer-${driver}`)))
-        const prober = await startProber(await enterContainer(host, 'idle'), `${PREFIXES[driver]}.9.9`)
+        const prober = await startProber(await enterContainer(host, 'idle'), addressOf(driver, PEER))
         helpers.push(prober)
-        return {
-          [`first_ping_${driver}`]: async () => {
-            await Promise.all([
-              api(host, 'POST', `/networks/${networkOf(driver)}/connect`, { Container: 'idle' }),
-              prober.nextAnswer(),
-            ])
-            return async () => {
-              await api(host, 'POST', `/networks/${networkOf(driver)}/disconnect`, { Container: 'idle' })
-              await sleep(PATH_CUT_MS)
-            }
-          },
+        subjects[`first_ping_${driver}`] = async () => {
+          await Promise.all([connect(host, driver), prober.nextAnswer()])
+          return async () => {
+            await disconnect(host, driver)
+            await sleep(PATH_CUT_MS)
+          }
         }
       }
-      samples.push(...(await interleave(ROUNDS, { ...(await of('ovs')), ...(await of('bridge')) })))
+      return await interleave(rounds.firstPings, subjects)
     } finally {
       for (const helper of helpers) helper.stop()
     }
-    return samples
   })
 }
 
-async function runs(host: TestHost): Promise<readonly Samples[]> {
-  return withNetworks(host, async () => {
-    const one = (driver: DriverName) => ({
-      [`run_${driver}`]: async () => {
-        await host.docker('run', '--rm', '--net', networkOf(driver), 'busybox:test', 'true')
+async function runs(host: TestHost, { drivers, rounds }: Plan): Promise<readonly Samples[]> {
+  return withNetworks(host, drivers, async () => {
+    const run = async (driver: DriverName): Promise<void> => {
+      await host.docker('run', '--rm', '--net', networkOf(driver), 'busybox:test', 'true')
+    }
+    const one = (driver: DriverName): readonly [string, Subject] => [
+      `run_${driver}`,
+      async () => {
+        await run(driver)
         return nothing
       },
-    })
-    const many = (driver: DriverName) => ({
-      [`run20_${driver}`]: async () => {
-        const command = ['docker', 'run', '--rm', '--net', networkOf(driver), 'busybox:test', 'true']
-        const enter = ['nsenter', '-t', String(host.pid), '-m', '-n', '-u', '-i', '-p', '-C', '--'] as const
-        await Promise.all(Array.from({ length: AT_ONCE }, () => tryRun([...enter, ...command])))
+    ]
+    const many = (driver: DriverName): readonly [string, Subject] => [
+      `run20_${driver}`,
+      async () => {
+        await Promise.all(Array.from({ length: AT_ONCE }, () => run(driver)))
         return nothing
       },
-    })
+    ]
     return [
-      ...(await interleave(10, { ...one('ovs'), ...one('bridge') })),
-      ...(await interleave(4, { ...many('ovs'), ...many('bridge') })),
+      ...(await interleave(rounds.runs, Object.fromEntries(drivers.map(one)))),
+      ...(await interleave(rounds.runsAtOnce, Object.fromEntries(drivers.map(many)))),
     ]
   })
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { arch, cpus, release } from 'node:os'
+import { join } from 'node:path'
 import { chosenEngines } from '../e2e/host/engines'
 import { crowd } from './crowd'
 import { cycles } from './cycle'
@@ -8,53 +9,57 @@ import { engine } from './engine'
 import type { Samples } from './measure'
 import { median, quantile } from './measure'
 import { mesh } from './mesh'
+import type { PartName, Plan } from './plan'
+import { PLANS } from './plan'
 import { publishing } from './publish'
 import type { Results } from './results'
 import { traffic } from './traffic'
 
 const NEWEST = '28.5'
 
-const PARTS: Readonly<Record<string, (bundle: string) => Promise<readonly Samples[]>>> = {
+const PARTS: Readonly<Record<PartName, (bundle: string, plan: Plan) => Promise<readonly Samples[]>>> = {
   publishing,
   cycles,
   crowd,
-  engine: async (bundle) => {
+  engine: async (bundle, plan) => {
     const samples: Samples[] = []
-    for (const chosen of chosenEngines()) samples.push(...(await engine(bundle, chosen)))
+    for (const chosen of chosenEngines()) samples.push(...(await engine(bundle, chosen, plan)))
     return samples
   },
-  traffic: (bundle) => traffic(bundle, chosenEngines().at(-1) ?? NEWEST),
+  traffic: (bundle, plan) => traffic(bundle, chosenEngines().at(-1) ?? NEWEST, plan),
   mesh,
 }
 
-/** `main <file of results> <bundle folder> [part…]` */
+/** `main <machine|guest> <file of results> <bundle folder>` */
 async function main(): Promise<void> {
-  const [file = '', bundle = '', ...chosen] = process.argv.slice(2)
+  const [where = '', file = '', bundle = ''] = process.argv.slice(2)
+  if (where !== 'machine' && where !== 'guest') throw new Error(`no such plan: ${where}`)
+  const plan = PLANS[where]
   const samples: Samples[] = []
-  for (const part of chosen.length === 0 ? Object.keys(PARTS) : chosen) {
-    const measure = PARTS[part]
-    if (measure === undefined) throw new Error(`no such part: ${part}`)
-    process.stdout.write(`== ${part}\n`)
-    const found = await measure(bundle)
+  const begin = performance.now()
+  for (const part of plan.parts) {
+    process.stdout.write(`== ${part}, after ${Math.round((performance.now() - begin) / 1000)} s\n`)
+    const found = await PARTS[part](bundle, plan)
     for (const sample of found) process.stdout.write(`${describe(sample)}\n`)
     samples.push(...found)
   }
-  const results: Results = { machine: machine(), samples: samples.map(rounded) }
+  const results: Results = { machine: machine(where, bundle), samples: samples.map(rounded) }
   await writeFile(file, `${JSON.stringify(results, undefined, 2)}\n`)
 }
 
-function machine(): Results['machine'] {
+function machine(where: keyof typeof PLANS, bundle: string): Results['machine'] {
+  // In a guest every part runs on the plugin's own switch.
+  const ovs = where === 'guest' ? ['chroot', join(bundle, 'rootfs'), 'ovs-vswitchd'] : ['ovs-vswitchd']
   return {
     cpus: cpus().length,
     arch: arch(),
     kernel: release(),
     node: process.version,
-    // In the guest of the kernel lane there is none but the plugin's own.
-    ovs: tryOutput('ovs-vswitchd', '--version').split('\n')[0] ?? '',
+    ovs: tryOutput(...ovs, '--version').split('\n')[0] ?? '',
   }
 }
 
-function tryOutput(command: string, ...args: readonly string[]): string {
+function tryOutput(...[command = '', ...args]: readonly string[]): string {
   try {
     return execFileSync(command, args, { encoding: 'utf8' })
   } catch {

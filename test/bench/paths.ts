@@ -4,8 +4,6 @@ import { tcpRate } from './iperf'
 import type { Samples } from './measure'
 import { interleaveReadings } from './measure'
 
-const ROUNDS = 5
-
 /** Where packets come from and go to. */
 export interface Path {
   readonly from: Enter
@@ -15,7 +13,10 @@ export interface Path {
 }
 
 /** What paths bring of TCP, of small UDP datagrams, and how long they take: `tcp_<name>`, `udp_<name>`, `round_trip_<name>`. */
-export async function comparePaths(paths: Readonly<Record<string, Path>>): Promise<readonly Samples[]> {
+export async function comparePaths(
+  paths: Readonly<Record<string, Path>>,
+  rounds: number,
+): Promise<readonly Samples[]> {
   const compare = (
     what: string,
     unit: Samples['unit'],
@@ -24,7 +25,7 @@ export async function comparePaths(paths: Readonly<Record<string, Path>>): Promi
     const readings = Object.entries(paths).map(
       ([name, { from, to, address }]) => [`${what}_${name}`, () => read(from, to, address)] as const,
     )
-    return interleaveReadings(ROUNDS, unit, Object.fromEntries(readings))
+    return interleaveReadings(rounds, unit, Object.fromEntries(readings))
   }
   return [
     ...(await compare('tcp', 'kbit/s', tcpRate)),

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { slowness } from '../e2e/host/command'
 import type { Enter } from '../fixtures/helper'
 import { startHelper } from '../fixtures/helper'
 import { startEcho } from '../fixtures/stream'
 
 const PORT = 5002
-const EVERY_MS = 1
+const EVERY_MS = 1 * slowness
 /** Without an answer for so long the path counts as cut. */
-const SILENCE_MS = 100
+const SILENCE_MS = 100 * slowness
+/** For a prober to notice that nobody answers any more. */
+export const PATH_CUT_MS = 2 * SILENCE_MS
 
 /** Asks an address again and again, from a process that is there already: starting one takes longer than the answer. */
 export interface Prober {
@@ -30,11 +33,10 @@ export async function startProber(at: Enter, address: string): Promise<Prober> {
     console.log('ready')`
   const helper = await startHelper(at, script)
   const answers = (): number => helper.lines().filter((line) => line === 'answered').length
-  let seen = 0
   return {
     async nextAnswer() {
+      const seen = answers()
       while (answers() === seen) await sleep(EVERY_MS)
-      seen = answers()
     },
     stop: () => {
       helper.stop()

@@ -2,7 +2,7 @@
 # The benchmark: what one run measured goes to bench/results.json, bench/RESULTS.md and bench/chart.svg. It makes
 # namespaces: run it as root.
 #   run.sh           everything but the kernel's datapath
-#   run.sh kernel    on the kernel's datapath, in a guest, to bench/kernel.json
+#   run.sh kernel    what containers and users of Docker get on the kernel's datapath, in a guest, to bench/kernel.json
 #   run.sh report    the documents again, from the files of results
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -29,7 +29,7 @@ if [ "${1:-}" = kernel ]; then
   trap 'rm -rf "$lane"' EXIT
   cat >"$lane/task" <<TASK
 export ENGINE=$engine ENGINE_ROOTFS=/engine E2E_SLOWNESS=5
-node .cache/bench/main.cjs /lane/results.json /repository/${bundle#"$PWD/"} traffic
+node .cache/bench/main.cjs guest /lane/results.json /repository/${bundle#"$PWD/"}
 TASK
   in_guest "$lane" "$engine"
   mv "$lane/results.json" bench/kernel.json
@@ -44,6 +44,6 @@ else
   trap 'echo "$before" >$buffer' EXIT
   [ "$before" -ge 4194304 ] || echo 4194304 >$buffer
   # A network of its own: published ports are bound in it. A mount namespace, so that what `ip netns` mounts goes with it.
-  unshare --net --mount bash -c 'mount --make-rprivate / && ip link set lo up && exec node .cache/bench/main.cjs bench/results.json "$0"' "$bundle"
+  unshare --net --mount bash -c 'mount --make-rprivate / && ip link set lo up && exec node .cache/bench/main.cjs machine bench/results.json "$0"' "$bundle"
 fi
 report

@@ -13,12 +13,13 @@ export interface Outside {
   remove(): Promise<void>
 }
 
-export async function addOutside(host: TestHost): Promise<Outside> {
+/** @param hasIPv6 whether the host's NIC can have an address of IPv6. */
+export async function addOutside(host: TestHost, hasIPv6 = true): Promise<Outside> {
   await host.sh(`
     ip netns add outside
     ip link add eth9 up type veth peer name eth0 netns outside
     ip address add ${HOST4}/24 dev eth9
-    ip address add ${HOST6}/64 dev eth9 nodad
+    ${hasIPv6 ? `ip address add ${HOST6}/64 dev eth9 nodad` : ''}
     ip -n outside link set eth0 up
     ip -n outside address add ${OUTSIDE4}/24 dev eth0
     ip -n outside address add ${OUTSIDE6}/64 dev eth0 nodad`)

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, jest } from '@jest/globals'
 import { slowness } from './host/command'
 import { chosenEngines } from './host/engines'
-import { pluginName, startHost, type TestHost } from './host/host'
+import { pluginName, startHost, type HostOptions, type TestHost } from './host/host'
 import type { Snapshot } from './host/snapshot'
 import { clear, createNetwork } from './lab'
 
@@ -11,7 +11,7 @@ export const bundle = process.env['BUNDLE'] ?? ''
 type Cleanup = () => Promise<unknown>
 
 /** The hosts of a file's tests. */
-export interface Scene {
+export interface Scene extends Pick<HostOptions, 'engineOptions' | 'prepare'> {
   /** `%s` stands for the engine's release. */
   readonly title: string
   /** One for each host, which tell those of several files apart. */
@@ -33,7 +33,7 @@ export interface Scene {
  * about, its containers and networks are gone.
  */
 export function onHosts(
-  { title, names, hasSwitch, seconds, furnish }: Scene,
+  { title, names, hasSwitch, engineOptions = [], prepare = '', seconds, furnish }: Scene,
   suites: (hosts: () => readonly TestHost[]) => void,
 ): void {
   jest.setTimeout(seconds * 1000 * slowness)
@@ -45,8 +45,13 @@ export function onHosts(
     beforeAll(async () => {
       if (bundle === '') throw new Error('BUNDLE is to name the folder of the bundle: use make test-e2e')
       for (const name of names) {
-        const options = { engine, name: `${name}-${engine.replace('.', '-')}`, hasSwitch: hasSwitch === true }
-        const host = await startHost(options)
+        const host = await startHost({
+          engine,
+          name: `${name}-${engine.replace('.', '-')}`,
+          hasSwitch: hasSwitch === true,
+          engineOptions,
+          prepare,
+        })
         hosts.push(host)
         await host.importBusybox()
       }

@@ -44,6 +44,10 @@ const PLAN = [
     switches: true,
   },
   { file: 'e2e/host-switch', seconds: 320 },
+  // What the driver asks of the switch and of the kernel.
+  { file: 'integration/driver/(bridge-options|endpoints|port-options|reconcile|routed)', seconds: 300 },
+  { file: 'e2e/firewalls', seconds: 360 },
+  { file: 'e2e/other-hosts', seconds: 360 },
 ]
 
 const listed = PLAN.map(({ file }) => file)
@@ -62,11 +66,11 @@ export const releaseFiles = PLAN.filter(({ releases }) => releases === true).map
 /**
  * What guests run, the longest first, with the engine and jest's arguments.
  *
- * @param scope 'all', or 'datapath' for what CI runs
+ * @param scope 'kernel' for all, or 'datapath' for what CI runs
  * @param engines the newest last, which runs everything
  */
 export function guestTests(scope, engines, { file: part = '', test = '' }) {
-  return PLAN.filter(({ datapath }) => scope === 'all' || datapath !== undefined)
+  return PLAN.filter(({ datapath }) => scope === 'kernel' || datapath !== undefined)
     .filter(({ file }) => file.includes(part))
     .flatMap((entry) =>
       (entry.switches === true ? engines : engines.slice(-1)).map((engine) => ({ ...entry, engine })),
@@ -75,7 +79,7 @@ export function guestTests(scope, engines, { file: part = '', test = '' }) {
       const pattern =
         test !== '' ? test : scope === 'datapath' && entry.datapath !== true ? entry.datapath : ''
       return {
-        name: `${entry.file.replaceAll('/', '-')}-${entry.engine}`,
+        name: `${entry.file.replaceAll(/\W+/g, '-')}-${entry.engine}`,
         seconds: entry.seconds,
         engine: entry.engine,
         arguments: [

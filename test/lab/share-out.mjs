@@ -1,5 +1,5 @@
 // Runs test files in guests, one guest for each file and one at a time on each of two processors, the longest first:
-//   share-out.mjs <results folder> <all|datapath> <kernel> <system's disk> <engine>=<its disk>...
+//   share-out.mjs <results folder> <kernel|datapath> <kernel> <system's disk> <engine>=<its disk>...
 // F and T choose by parts of files' and tests' names, PROCESSORS which of them (0,1). What jest says of a file is left in
 // the folder as kernel-<file>-<engine>.json; for a guest that ends without an answer it says that the file did not run.
 import { spawn } from 'node:child_process'

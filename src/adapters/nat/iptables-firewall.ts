@@ -17,6 +17,9 @@ const FAMILIES = ['ipv4', 'ipv6'] as const
 /** The tools of the variant that works on nftables; whoever mixes it with the legacy one filters twice. */
 const TOOLS = { ipv4: 'iptables-nft', ipv6: 'ip6tables-nft' } as const
 
+/** Of a family in which the kernel filters nothing yet. */
+const NOTHING: Ruleset = { filter: new Map(), nat: new Map() }
+
 /** How long iptables waits for another one to finish, in seconds. */
 const LOCK_SECONDS = '5'
 
@@ -35,8 +38,9 @@ export class IptablesFirewall implements Firewall {
     const attempt = `set up the packet filter of link ${network.link}`
     for (const family of FAMILIES) {
       if (!hasFamily(network, family)) continue
-      const plan = planNetwork(await this.read(family, attempt, signal), network, family)
-      await this.apply(family, plan, attempt, signal)
+      const ruleset = await this.readIfThere(family, signal)
+      await this.refuseLegacy(ruleset, signal)
+      await this.apply(family, planNetwork(ruleset ?? NOTHING, network, family), attempt, signal)
     }
   }
 
@@ -68,21 +72,15 @@ export class IptablesFirewall implements Firewall {
   }
 
   async differences(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
-    const rulesets = await Promise.all(FAMILIES.map((family) => this.readIfThere(family, signal)))
-    return rulesets.flatMap((ruleset, index) => {
-      const family = FAMILIES[index]
-      return ruleset === undefined || family === undefined
-        ? []
-        : planAll(ruleset, networks, family).differences
-    })
+    const plans = await Promise.all(FAMILIES.map((family) => this.planIfThere(family, networks, signal)))
+    return plans.flatMap((plan) => plan?.differences ?? [])
   }
 
   async reconcile(networks: readonly FilteredNetwork[], signal: AbortSignal): Promise<readonly string[]> {
     const differences: string[] = []
     for (const family of FAMILIES) {
-      const ruleset = await this.readIfThere(family, signal)
-      if (ruleset === undefined) continue
-      const plan = planAll(ruleset, networks, family)
+      const plan = await this.planIfThere(family, networks, signal)
+      if (plan === undefined) continue
       await this.apply(family, plan, 'put the packet filter right', signal)
       differences.push(...plan.differences)
     }
@@ -131,27 +129,27 @@ export class IptablesFirewall implements Firewall {
     await this.run(`${TOOLS[family]}-restore`, ['--noflush', '--wait', LOCK_SECONDS], { input: text, signal })
   }
 
-  private async read(family: AddressFamily, attempt: string, signal: AbortSignal): Promise<Ruleset> {
-    try {
-      return (await this.readIfThere(family, signal)) ?? { filter: new Map(), nat: new Map() }
-    } catch (error) {
-      throw failure(attempt, error)
-    }
+  private async planIfThere(
+    family: AddressFamily,
+    networks: readonly FilteredNetwork[],
+    signal: AbortSignal,
+  ): Promise<Plan | undefined> {
+    const ruleset = await this.readIfThere(family, signal)
+    if (ruleset === undefined) return undefined
+    // What an earlier time left is taken away wherever Docker's rules are now.
+    if (networks.length > 0) await this.refuseLegacy(ruleset, signal)
+    return planAll(ruleset, networks, family)
+  }
+
+  private async refuseLegacy(ruleset: Ruleset | undefined, signal: AbortSignal): Promise<void> {
+    const hasDocker = ['DOCKER', 'DOCKER-USER'].some((name) => ruleset?.filter.has(name) === true)
+    if (hasDocker || !(await this.isLegacyInUse(signal))) return
+    const reason = "Docker's rules are in the legacy iptables, whose lock the plugin does not share"
+    throw DriverError.of('FIREWALL_UNUSABLE', [reason])
   }
 
   /** `undefined` where the kernel filters nothing in this family: then nothing of ours is there. */
   private async readIfThere(family: AddressFamily, signal: AbortSignal): Promise<Ruleset | undefined> {
-    const ruleset = await this.save(family, signal)
-    const hasDocker =
-      ruleset !== undefined && ['DOCKER', 'DOCKER-USER'].some((name) => ruleset.filter.has(name))
-    if (!hasDocker && (await this.isLegacyInUse(signal))) {
-      const reason = "Docker's rules are in the legacy iptables, whose lock the plugin does not share"
-      throw DriverError.of('FIREWALL_UNUSABLE', [reason])
-    }
-    return ruleset
-  }
-
-  private async save(family: AddressFamily, signal: AbortSignal): Promise<Ruleset | undefined> {
     try {
       return parseRuleset((await this.run(`${TOOLS[family]}-save`, [], { signal })).stdout)
     } catch (error) {

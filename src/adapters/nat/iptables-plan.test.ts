@@ -107,3 +107,46 @@ COMMIT
     `*filter\n-D FORWARD -j DOVESNAP-INTO\n-F DOVESNAP-INTO\n-F DOVESNAP-IN-${a}\n-X DOVESNAP-INTO\n-X DOVESNAP-IN-${a}\nCOMMIT\n`,
   )
 })
+
+describe("firewalld's own chains, which accept in the table nat whatever comes to them", () => {
+  const saved = (...jumps: readonly string[]): Ruleset =>
+    parseRuleset(`
+*nat
+:POSTROUTING ACCEPT [0:0]
+:POSTROUTING_direct - [0:0]
+:POSTROUTING_dispatch - [0:0]
+:POST_public - [0:0]
+:DOVESNAP-MASQ - [0:0]
+${jumps.map((rule) => `-A POSTROUTING ${rule}\n`).join('')}
+-A POSTROUTING_dispatch -o docker0 -j POST_public
+-A POSTROUTING_dispatch -j POST_public
+-A POST_public -j ACCEPT
+COMMIT
+`)
+  const firewalld = [
+    '-s 172.17.0.0/16 ! -o docker0 -j MASQUERADE',
+    '-j POSTROUTING_direct',
+    '-j POSTROUTING_dispatch',
+  ]
+  const moved = (text: string): readonly string[] => text.match(/^-[DIA] POSTROUTING .*$/gm) ?? []
+
+  it('have the jumps before them, and behind the rules that users give to firewalld', () => {
+    expect(moved(planAll(saved(...firewalld), [network()], 'ipv4').text)).toEqual([
+      '-I POSTROUTING 3 -j DOVESNAP-MASQ',
+    ])
+  })
+
+  it('get them moved where they were appended, and left alone where they stand before', () => {
+    expect(moved(planAll(saved(...firewalld, '-j DOVESNAP-MASQ'), [network()], 'ipv4').text)).toEqual([
+      '-D POSTROUTING -j DOVESNAP-MASQ',
+      '-I POSTROUTING 3 -j DOVESNAP-MASQ',
+    ])
+    expect(moved(planAll(saved('-j DOVESNAP-MASQ', ...firewalld), [network()], 'ipv4').text)).toEqual([])
+  })
+
+  it("let others' own addresses come first", () => {
+    expect(moved(planAll(saved('-j MASQUERADE'), [network()], 'ipv4').text)).toEqual([
+      '-A POSTROUTING -j DOVESNAP-MASQ',
+    ])
+  })
+})

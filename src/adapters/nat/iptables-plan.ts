@@ -25,6 +25,8 @@ type Lines = Record<TableName, string[]>
 
 const DOCKER_USER = '-j DOCKER-USER'
 
+const ENDS: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'REJECT'])
+
 /**
  * Compares a ruleset with what all the networks together shall have in it. Chains of ours that belong to no network are
  * removed; with no network left, so is everything that is ours.
@@ -126,19 +128,22 @@ function jumpLines(table: Table, jumps: readonly DesiredJump[]): readonly string
     const rules = table.get(chain) ?? []
     const wanted = jumps.filter((jump) => jump.chain === chain)
     const present = rules.filter((rule) => rule.includes(`-j ${CHAIN_PREFIX}`))
-    if (isInPlace(rules, present, wanted)) return []
+    if (isInPlace(table, rules, present, wanted)) return []
     const others = rules.filter((rule) => !present.includes(rule))
-    const early = others.lastIndexOf(DOCKER_USER) + 2
-    return [
-      ...present.map((rule) => `-D ${chain} ${rule}`),
-      ...wanted.map(({ rule, isEarly }, index) =>
-        isEarly ? `-I ${chain} ${early + index} ${rule}` : `-A ${chain} ${rule}`,
-      ),
-    ]
+    const early = others.lastIndexOf(DOCKER_USER) + 1
+    const end = endOf(table, others)
+    const lines = wanted.map(({ rule, isEarly }, index) => {
+      const before = isEarly ? early : end
+      return before < others.length || isEarly
+        ? `-I ${chain} ${before + index + 1} ${rule}`
+        : `-A ${chain} ${rule}`
+    })
+    return [...present.map((rule) => `-D ${chain} ${rule}`), ...lines]
   })
 }
 
 function isInPlace(
+  table: Table,
   rules: readonly string[],
   present: readonly string[],
   wanted: readonly DesiredJump[],
@@ -154,5 +159,27 @@ function isInPlace(
   const others = rules.filter((rule) => !present.includes(rule))
   const early = wanted.filter(({ isEarly }) => isEarly).map(({ rule }) => rule)
   const start = others.lastIndexOf(DOCKER_USER) + 1
-  return early.every((rule, index) => rules[start + index] === rule)
+  const end = endOf(table, rules)
+  return (
+    early.every((rule, index) => rules[start + index] === rule) &&
+    wanted.every(({ rule, isEarly }) => isEarly || rules.indexOf(rule) < end)
+  )
+}
+
+/**
+ * How many of a chain's rules can be reached: none behind one by which every packet's way ends. firewalld on iptables
+ * accepts in the table nat all that comes to its own chains, and Docker and others append theirs behind the jumps to them.
+ */
+function endOf(table: Table, rules: readonly string[]): number {
+  const end = rules.findIndex((rule) => endsEveryWay(table, rule))
+  return end < 0 ? rules.length : end
+}
+
+/** Others' addresses for all packets (SNAT, MASQUERADE) are no end: where they come first they are meant to. */
+function endsEveryWay(table: Table, rule: string): boolean {
+  const [, target = ''] = /^-[jg] (\S+)/.exec(rule) ?? []
+  if (ENDS.has(target)) return true
+  const rules = table.get(target) ?? []
+  const end = rules.findIndex((inner) => endsEveryWay(table, inner))
+  return end >= 0 && !rules.slice(0, end).some((inner) => /-j RETURN|-g /.test(inner))
 }

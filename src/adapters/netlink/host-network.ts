@@ -47,6 +47,10 @@ export class GatewayLinks implements HostNetwork {
     this.ip = new IpCommand(run)
   }
 
+  async hasIPv6(): Promise<boolean> {
+    return (await this.sysctls.read(IPV6_FORWARDING)) !== undefined
+  }
+
   async ensureGateway(gateway: GatewayLink, signal: AbortSignal): Promise<boolean> {
     const { name, addresses, mtu } = gateway
     try {

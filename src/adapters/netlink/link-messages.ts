@@ -46,6 +46,8 @@ export interface LinkRow {
   readonly alias?: string
   /** Of a veth's other end, while that is in the same namespace. */
   readonly peerIndex?: number
+  /** The kernel's name of what made it, such as `veth` or `openvswitch`; absent on NICs. */
+  readonly kind?: string
 }
 
 /** A link to be made. */
@@ -202,6 +204,8 @@ export function decodeLink(payload: Buffer): LinkRow {
   const attributes = decodeAttributes(payload, IFINFO_BYTES)
   const address = attributes.get(IFLA.ADDRESS)
   const alias = textOf(attributes.get(IFLA.IFALIAS))
+  const info = attributes.get(IFLA.LINKINFO)
+  const kind = info === undefined ? undefined : textOf(decodeAttributes(info, 0).get(LINKINFO.KIND))
   const isPeerHere = attributes.has(IFLA.LINK) && !attributes.has(IFLA.LINK_NETNSID)
   return {
     index: payload.readInt32LE(4),
@@ -211,6 +215,7 @@ export function decodeLink(payload: Buffer): LinkRow {
     up: (payload.readUInt32LE(8) & IFF_UP) !== 0,
     ...(alias === undefined ? {} : { alias }),
     ...(isPeerHere ? { peerIndex: attributes.get(IFLA.LINK)?.readUInt32LE(0) ?? 0 } : {}),
+    ...(kind === undefined ? {} : { kind }),
   }
 }
 

@@ -14,6 +14,10 @@ const LINK_NAME = /^[A-Za-z0-9][\w.-]{0,14}$/
 const OWNER = /^[A-Za-z0-9][\w.:/-]{0,254}$/
 const MAC_ADDRESS = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i
 
+/** What the kernel calls the local and internal ports of its own datapath (rtnetlink(7), IFLA_INFO_KIND). */
+const INTERNAL_PORT = 'openvswitch'
+const KERNEL_DATAPATH = 'ovs-system'
+
 /** Taking back what a call made is bounded by this, not by the signal that ended the call. */
 const UNDO_MS = 3_000
 
@@ -81,11 +85,23 @@ export class VethLinks implements Links {
     })
   }
 
-  async removeUnheldTap(name: string, signal: AbortSignal): Promise<void> {
+  async removeUnheldDevice(name: string, signal: AbortSignal): Promise<void> {
     checkName(name)
     await attempt(name, signal, async () => {
-      if ((await this.table.find({ name }, signal)) !== undefined) await this.ip.deleteUnheldTap(name, signal)
+      const link = await this.table.find({ name }, signal)
+      if (link === undefined) return
+      if (link.kind === INTERNAL_PORT) await this.deleteInternalPort(name, signal)
+      else await this.ip.deleteUnheldTap(name, signal)
     })
+  }
+
+  /** An ovs-vswitchd whose database has no bridge of the kernel's datapath does not look at what is left in there. */
+  private async deleteInternalPort(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.run('ovs-dpctl', ['del-if', KERNEL_DATAPATH, name], { signal })
+    } catch (error) {
+      if ((await this.table.find({ name }, signal)) !== undefined) throw error
+    }
   }
 
   async sweep(signal: AbortSignal): Promise<void> {

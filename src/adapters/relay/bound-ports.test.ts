@@ -194,3 +194,23 @@ describe('the relay of udp', () => {
     expect(await Promise.all(['a', 'b', 'c'].map(ask))).toEqual(['re a', 're b', 're c'])
   })
 })
+
+describe('on a kernel without IPv6', () => {
+  const absent = Object.assign(new Error('no such family'), { code: 'EAFNOSUPPORT' })
+  const wildcards = ['0.0.0.0', '::'].map((address) => ({ address, target: nowhere }))
+
+  it('a port at every address is held once, however often it is asked for, and is then taken for others', async () => {
+    let opened = 0
+    ports = new BoundPorts((_protocol, address, port) => {
+      if (address === '::') return Promise.reject(absent)
+      opened += 1
+      return Promise.resolve({ port: port === 0 ? 4711 : port, release: () => Promise.resolve() })
+    })
+    expect(await ports.hold('one', request({ bindings: wildcards }))).toBe(4711)
+    expect(await ports.hold('one', fixed(4711, { bindings: wildcards }))).toBe(4711)
+    expect(opened).toBe(1)
+    await expect(ports.hold('two', fixed(4711, { bindings: wildcards }))).rejects.toThrow(
+      'in use by container',
+    )
+  })
+})

@@ -23,6 +23,9 @@ const WILDCARDS = new Set(['0.0.0.0', '::'])
 export class BoundPorts implements HostPorts {
   private readonly bookings = new Set<Booking>()
 
+  /** @param open binds a socket, and relays what comes to it. */
+  constructor(private readonly open: OpenPort = openPort) {}
+
   async hold(holder: string, request: HostPortRequest): Promise<number> {
     const kept = this.keptPort(holder, request)
     if (kept !== undefined) return kept
@@ -72,22 +75,29 @@ export class BoundPorts implements HostPorts {
     { protocol, bindings }: HostPortRequest,
   ): Promise<number> {
     const made: Booking[] = []
+    const absent: string[] = []
+    const book = (address: string, held: Held): Booking => {
+      const booking = { holder, protocol, address, port: held.port, held }
+      this.bookings.add(booking)
+      return booking
+    }
     try {
       for (const { address, target } of bindings) {
         const number = made[0]?.port ?? port
         this.refuseBooked(protocol, address, number)
-        const held = await bind(protocol, address, number, () => hold(protocol, address, number, target))
-        if (held === undefined) continue
-        const booking = { holder, protocol, address, port: held.port, held }
-        this.bookings.add(booking)
-        made.push(booking)
+        const held = await bind(protocol, address, number, () => this.open(protocol, address, number, target))
+        if (held === undefined) absent.push(address)
+        else made.push(book(address, held))
       }
     } catch (error) {
       for (const booking of made) this.bookings.delete(booking)
       await Promise.all(made.map((booking) => booking.held.release()))
       throw error
     }
-    return made[0]?.port ?? port
+    const chosen = made[0]?.port ?? port
+    // Or a later look would miss them, and find the port in use by its own holder.
+    for (const address of absent) book(address, unbound(chosen))
+    return chosen
   }
 
   private refuseBooked(protocol: string, address: string, port: number): void {
@@ -113,12 +123,14 @@ function isSameOrWildcard(a: string, b: string): boolean {
   return a === b || WILDCARDS.has(a) || WILDCARDS.has(b)
 }
 
-function hold(
+type OpenPort = (
   protocol: HostPortRequest['protocol'],
   address: string,
   port: number,
   target: HostPortRequest['bindings'][number]['target'],
-): Promise<Held> {
+) => Promise<Held>
+
+const openPort: OpenPort = (protocol, address, port, target) => {
   switch (protocol) {
     case 'tcp':
       return holdTcp(address, port, target)
@@ -131,9 +143,13 @@ function hold(
 
 /** The packet filter redirects what comes for the host's other addresses: a loopback address has nothing but a relay. */
 function bookSctp(address: string, port: number): Promise<Held> {
-  if (!isLoopback(address)) return Promise.resolve({ port, release: () => Promise.resolve() })
+  if (!isLoopback(address)) return Promise.resolve(unbound(port))
   const reason = "no relay speaks SCTP: leave the address out, or name another of this host's"
   return Promise.reject(DriverError.of('PORT_UNBINDABLE', ['sctp', address, port, reason]))
+}
+
+function unbound(port: number): Held {
+  return { port, release: () => Promise.resolve() }
 }
 
 /** `undefined` for the wildcard of a family that this kernel does not have. */

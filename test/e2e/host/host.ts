@@ -13,6 +13,10 @@ export interface HostOptions {
   readonly name?: string
   /** True: the host runs an Open vSwitch of its own, and the plugin uses that. */
   readonly hasSwitch?: boolean
+  /** What dockerd is started with, beside what the host itself asks of it. */
+  readonly engineOptions?: readonly string[]
+  /** A shell script that runs in the host before its engine starts for the first time. */
+  readonly prepare?: string
 }
 
 export interface PluginOptions {
@@ -26,10 +30,13 @@ export async function startHost({
   engine,
   name = `engine-${engine.replace('.', '-')}`,
   hasSwitch = false,
+  engineOptions = [],
+  prepare = '',
 }: HostOptions): Promise<TestHost> {
   const namespaces = await startNamespaces(await engineRootfs(engine), name)
-  const host = new TestHost(engine, name, hasSwitch, namespaces)
+  const host = new TestHost(engine, name, hasSwitch, engineOptions, namespaces)
   try {
+    await host.sh(prepare)
     await host.startEngine()
   } catch (error) {
     await host.stop()
@@ -43,6 +50,7 @@ export class TestHost {
     readonly engine: Engine,
     readonly name: string,
     private readonly hasSwitch: boolean,
+    private readonly engineOptions: readonly string[],
     private readonly namespaces: Namespaces,
   ) {}
 
@@ -54,7 +62,8 @@ export class TestHost {
   /** Starts dockerd and waits until it answers. */
   async startEngine(): Promise<void> {
     // The driver for cgroups must be named: on a unified hierarchy the default is systemd's.
-    this.namespaces.start('exec dockerd --exec-opt native.cgroupdriver=cgroupfs >>/var/log/dockerd.log 2>&1')
+    const options = ['--exec-opt native.cgroupdriver=cgroupfs', ...this.engineOptions].join(' ')
+    this.namespaces.start(`exec dockerd ${options} >>/var/log/dockerd.log 2>&1`)
     try {
       await eventually(
         'dockerd answers',

@@ -203,7 +203,9 @@ export function openFlow(host: () => TestHost): void {
           within(other, 'ip', '-6', 'route', 'show', 'default', 'proto', 'ra')
         for (const at of [router, other]) {
           await eventually('its link-local address is in use', async () =>
-            /fe80:\S+ scope link\s*$/m.test(await within(at, 'ip', '-6', 'address', 'show', 'dev', 'eth0'))
+            /fe80:\S+ scope link( proto kernel_ll)?\s*$/m.test(
+              await within(at, 'ip', '-6', 'address', 'show', 'dev', 'eth0'),
+            )
               ? true
               : undefined,
           )

@@ -20,9 +20,9 @@ export function plugin(host: () => TestHost, bundle: string): void {
       await host().docker('plugin', 'rm', '-f', otherPlugin)
     })
 
-    const refusal = async (): Promise<string> => {
+    const refusal = async (options = ''): Promise<string> => {
       // The engine's own limit is 30 s: a driver that let it pass is not told from one that hangs.
-      const create = `timeout 10 docker network create -d ${otherPlugin} bad`
+      const create = `timeout 10 docker network create -d ${otherPlugin} ${options} bad`
       const result = await host().trySh(create)
       expect(result.code).toBe(1)
       expect(result.stderr.trim().split('\n')).toHaveLength(1)
@@ -57,9 +57,9 @@ export function plugin(host: () => TestHost, bundle: string): void {
         await host().waitForSwitch(otherPlugin)
       }, 60_000)
 
-      it('has network create say so, and creates nothing', async () => {
+      it('has network create on the userspace datapath say so, and creates nothing', async () => {
         const before = await rows()
-        expect(await refusal()).toContain('which needs /dev/net/tun')
+        expect(await refusal('-o ovs.bridge.userspace=true')).toContain('which needs /dev/net/tun')
         expect(await rows()).toBe(before)
       }, 30_000)
     })

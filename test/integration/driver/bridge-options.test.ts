@@ -253,7 +253,11 @@ describe('uplinks', () => {
     const guards = async (): Promise<string> =>
       (await lan.host.netns.exec('nft', 'list', 'ruleset', 'netdev')).stdout
     await ip('address', 'add', '192.0.2.1/24', 'dev', 'eth2')
-    const network = await lan.createLan({ 'ovs.bridge.bind_interface': 'eth2', 'ovs.bridge.move_ip': 'true' })
+    const network = await lan.createLan({
+      'ovs.bridge.userspace': 'true',
+      'ovs.bridge.bind_interface': 'eth2',
+      'ovs.bridge.move_ip': 'true',
+    })
     expect(await guards()).toContain('eth2')
     // The transaction by which a network's bridge and record go, and nothing after it.
     const record = `dovesnap-network-${network}`

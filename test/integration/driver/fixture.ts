@@ -8,6 +8,8 @@ import { OpenFlowTables } from '../../../src/adapters/openflow/flow-tables'
 import { OpenVSwitch } from '../../../src/adapters/openvswitch/open-vswitch'
 import { Conntrack } from '../../../src/adapters/nat/conntrack'
 import { IptablesFirewall } from '../../../src/adapters/nat/iptables-firewall'
+import { NftablesTables } from '../../../src/adapters/nat/other-filters'
+import type { SysctlFiles } from '../../../src/adapters/netlink/host-network'
 import { GatewayLinks } from '../../../src/adapters/netlink/host-network'
 import type { Run } from '../../../src/adapters/process/run'
 import { BoundPorts } from '../../../src/adapters/relay/bound-ports'
@@ -43,9 +45,10 @@ export interface Host {
    * Another call is another process: it knows nothing but what the switch's database says.
    *
    * @param wrap what its commands run by, for faults.
+   * @param sysctls what it finds below /proc/sys/net, for other kernels.
    */
-  startProcess(wrap?: (run: Run) => Run): Promise<Process>
-  /** Names of all links but the loopback's. */
+  startProcess(wrap?: (run: Run) => Run, sysctls?: SysctlFiles): Promise<Process>
+  /** Names of all links but the loopback's and the datapaths' own. */
   linkNames(): Promise<readonly string[]>
   dispose(): Promise<void>
 }
@@ -59,15 +62,17 @@ export async function makeHost(): Promise<Host> {
   return {
     netns,
     ovs,
-    async startProcess(wrap = (run) => run) {
-      const process = await startProcess(netns, ovs, wrap(netns.run))
+    async startProcess(wrap = (run) => run, sysctls = sysctlsOf(netns)) {
+      const process = await startProcess(netns, ovs, wrap(netns.run), sysctls)
       processes.push(process)
       return process
     },
     async linkNames() {
       const { stdout } = await netns.exec('ip', '-json', 'link', 'show')
       const links = JSON.parse(stdout) as readonly { readonly ifname: string }[]
-      return links.map(({ ifname }) => ifname).filter((name) => name !== 'lo')
+      return links
+        .map(({ ifname }) => ifname)
+        .filter((name) => !['lo', 'ovs-netdev', 'ovs-system'].includes(name))
     },
     async dispose() {
       await Promise.all(processes.map((process) => process.stop()))
@@ -77,7 +82,12 @@ export async function makeHost(): Promise<Host> {
   }
 }
 
-async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promise<Process> {
+async function startProcess(
+  netns: Netns,
+  { socketPath }: Ovs,
+  run: Run,
+  sysctls: SysctlFiles,
+): Promise<Process> {
   const system = createSystemClock()
   let ahead = 0
   const clock: typeof system = { ...system, now: () => system.now() + ahead }
@@ -98,8 +108,9 @@ async function startProcess(netns: Netns, { socketPath }: Ovs, run: Run): Promis
     links: new VethLinks(linkTable, guard, run, deadline),
     underlay: new Underlay(linkTable, guard, run),
     flows: new OpenFlowTables(run, () => ovs.socketDirectory),
-    network: new GatewayLinks(run, sysctlsOf(netns)),
+    network: new GatewayLinks(run, sysctls),
     firewall: new IptablesFirewall(run, new Conntrack(run), () => Promise.resolve(false)),
+    otherFilters: new NftablesTables(run),
     ports: new BoundPorts(),
     clock,
     log,

@@ -71,7 +71,7 @@ describe('a tunnel', () => {
     'ovs.bridge.peers': '192.0.2.2,192.0.2.3',
   }
 
-  it('is a device of the kernel on the userspace datapath, comes back, and goes with the network', async () => {
+  it('over VXLAN is a device of the kernel, comes back, and goes with the network', async () => {
     await lan.makeNic('eth2')
     await lan.host.netns.exec('ip', 'address', 'add', '192.0.2.1/24', 'dev', 'eth2')
     await lan.host.netns.exec('ip', 'link', 'set', 'dev', 'eth2', 'mtu', '9000', 'up')
@@ -89,6 +89,21 @@ describe('a tunnel', () => {
     expect(await shown()).toContain('dst 192.0.2.3 self permanent')
     await lan.plugin.driver.deleteNetwork(network, never)
     expect(await lan.host.linkNames()).not.toContain(tunnel)
+  })
+
+  it.each([
+    ["an overlay network of Docker Swarm's with its VNI", ['id', '7']],
+    ["Open vSwitch's own VXLAN", ['external']],
+  ])('is refused in one sentence beside %s on its UDP port, and nothing is left', async (_, kind) => {
+    const ip = lan.host.netns.exec.bind(lan.host.netns, 'ip')
+    await ip('link', 'add', 'other', 'type', 'vxlan', ...kind, 'dstport', '4789')
+    await ip('link', 'set', 'other', 'up')
+    await expect(lan.createLan(options)).rejects.toThrow(
+      /^UDP port 4789 is taken on this host, or VNI 7 on it, .*: choose another on every host/,
+    )
+    expect(await lan.host.linkNames()).not.toContainEqual(expect.stringMatching(/^ovst-/))
+    expect(await lan.host.ovs.vsctl('list-br')).toBe('')
+    await lan.createLan({ ...options, 'ovs.bridge.tunnel_port': '4790' })
   })
 
   it.each(['geneve', 'gre'])('of %s is a port of the switch, isolated from the others', async (kind) => {
@@ -191,7 +206,7 @@ describe('rates', () => {
   })
 
   it('of what it sends are a meter on the userspace datapath, before its network their own', async () => {
-    const network = await lan.createLan({ 'ovs.port.ingress_rate': '10000' })
+    const network = await lan.createLan({ 'ovs.bridge.userspace': 'true', 'ovs.port.ingress_rate': '10000' })
     await lan.attach(network)
     await lan.attach(network, { 'ovs.port.ingress_rate': '500', 'ovs.port.ingress_burst': '100' })
     const meters = async (): Promise<string> => lan.host.ovs.ofctl('dump-meters', 'lan')
@@ -266,7 +281,10 @@ describe('port security', () => {
     await expect(lan.createLan(options)).rejects.toThrow(
       /^option ovs.port.security cannot stand with ovs.bridge.controller/,
     )
-    const network = await lan.createLan({ 'ovs.bridge.controller': 'tcp:127.0.0.1' })
+    const network = await lan.createLan({
+      'ovs.bridge.userspace': 'true',
+      'ovs.bridge.controller': 'tcp:127.0.0.1',
+    })
     await expect(lan.attach(network, { 'ovs.port.security': 'true' })).rejects.toThrow(
       /^option ovs.port.security/,
     )

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { CreateNetworkRequest, PortBinding } from '../../../src/driver/api'
 import { CommandError } from '../../../src/adapters/process/command-error'
 import type { Host, Process } from './fixture'
+import { sysctlsOf } from '../../fixtures/sysctls'
 import { endpointRequest, makeHost, networkRequest, never, startWithRoundAt } from './fixture'
 
 jest.setTimeout(30_000)
@@ -113,6 +114,25 @@ describe('a nat network', () => {
     expect(await host.linkNames()).toEqual(links)
     expect(await footprint()).toBe(rules)
   })
+
+  it.each(['flat', 'nat'])(
+    'with IPv6 is refused where the kernel has none, and nothing was made: %s',
+    async (mode) => {
+      const present = sysctlsOf(host.netns)
+      const withoutIPv6 = await host.startProcess(undefined, {
+        ...present,
+        read: (path) => (path.startsWith('ipv6/') ? Promise.resolve(undefined) : present.read(path)),
+      })
+      const links = await host.linkNames()
+      const network = nat({ options: { 'ovs.bridge.mode': mode } })
+      await expect(withoutIPv6.driver.createNetwork(network, never)).rejects.toThrow(
+        'the kernel of this host has no IPv6',
+      )
+      expect(await host.linkNames()).toEqual(links)
+      expect(await footprint()).toBe(before)
+      await withoutIPv6.driver.createNetwork(nat({ ipv6: [], options: { 'ovs.bridge.mode': mode } }), never)
+    },
+  )
 
   it('that could not be taken back when its create failed is taken back later', async () => {
     // The filter refuses, and the database dies at that moment.

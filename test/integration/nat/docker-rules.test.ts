@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { AutoFirewall } from '../../../src/adapters/nat/auto-firewall'
 import { Conntrack } from '../../../src/adapters/nat/conntrack'
 import { NftablesFirewall } from '../../../src/adapters/nat/nftables-firewall'
+import { NftablesTables } from '../../../src/adapters/nat/other-filters'
 import { eachFamily, HOST4, implementations, OUTSIDE4, port } from './implementations'
 import type { Lab } from './lab'
 import { ask, makeLab, networkOf, pings, serve } from './lab'
@@ -101,4 +102,29 @@ it('auto uses nftables from when Docker does, and takes what iptables had along'
   expect(await ask(lab.containers.c1, 'tcp', OUTSIDE4, 80)).toBe(HOST4)
   await firewall.reconcile([], never)
   await lab.host.exec('nft', 'delete table ip docker-bridges')
+})
+
+it.each([
+  ['ct state established accept', ['br1', 'br2']],
+  ['iifname "br1" oifname "eth0" accept', ['br2']],
+  ['iifname { "br1", "br2" } accept', []],
+  ['ip saddr 10.2.0.0/16 accept; add rule inet others forward ip6 saddr fd02::/64 accept', ['br1']],
+  ['ip saddr 10.2.0.0/16 accept', ['br1', 'br2']],
+])('what another table drops is told, with the link: %s', async (rule, links) => {
+  const before = (await lab.host.exec('nft', 'list', 'ruleset')).stdout
+  await lab.host.exec('ip', 'route', 'add', 'default', 'dev', 'eth0')
+  await lab.host.exec('ip', '-6', 'route', 'add', 'default', 'dev', 'eth0')
+  await lab.host.exec(
+    'nft',
+    `add table inet others; add chain inet others forward { type filter hook forward priority 0; policy drop; };
+     add rule inet others forward ${rule}`,
+  )
+  const filters = new NftablesTables(lab.host.run)
+  const told = await filters.blockades([networkOf(1), networkOf(2), networkOf(2, { internal: true })], never)
+  await lab.host.exec('nft', 'delete table inet others')
+  await lab.host.exec('ip', 'route', 'del', 'default')
+  await lab.host.exec('ip', '-6', 'route', 'del', 'default')
+  expect(told.map(({ link }) => link)).toEqual(links)
+  for (const { reason } of told) expect(reason.message).toContain('its table inet others drops it')
+  expect((await lab.host.exec('nft', 'list', 'ruleset')).stdout).toBe(before)
 })
