@@ -30,7 +30,7 @@ export const PLANS: Readonly<Record<'machine' | 'guest', Plan>> = {
     rounds: { networks: 20, connections: 20, firstPings: 20, runs: 10, runsAtOnce: 4, paths: 5 },
     isOnKernelDatapath: false,
   },
-  // Five to ten times slower at system calls, and all its drivers work on every machine that can run it.
+  // Fewer rounds, for a guest is slow; more drivers, for its kernel has all that they need.
   guest: {
     parts: ['traffic', 'mesh', 'engine'],
     drivers: ['ovs', 'bridge', 'macvlan', 'overlay'],
