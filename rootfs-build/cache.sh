@@ -16,18 +16,22 @@ cached() {
   (
     exec 9>"$entry.lock"
     flock 9
-    [[ -z ${REFRESH:-} ]] && is_whole "$entry" && exit 0
-    trap 'rm -rf --one-file-system "$entry.building"' EXIT
+    if [[ -z ${REFRESH:-} ]] && is_whole "$entry"; then
+      touch "$entry.contents"
+      exit 0
+    fi
+    # A name of its own: what a build left running writes into the folder that it was given.
+    rm -rf --one-file-system "$entry".building.*
+    building=$(mktemp -d "$entry.building.XXXXXX")
+    chmod 755 "$building"
+    trap 'rm -rf --one-file-system "$building"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    rm -rf --one-file-system "$entry.building"
-    mkdir "$entry.building"
     # The lock is this shell's alone: a process that the build leaves behind would hold it.
-    "$@" "$entry.building" 9>&- >&2 || exit
+    "$@" "$building" 9>&- >&2 || exit
     rm -rf --one-file-system "$entry" "$entry.contents"
-    mv "$entry.building" "$entry" && contents_of "$entry" >"$entry.contents"
+    mv "$building" "$entry" && contents_of "$entry" >"$entry.contents"
   ) || return
-  touch "$entry.contents"
   forget_unused
   printf '%s\n' "$entry"
 }
@@ -44,4 +48,5 @@ forget_unused() {
     entry=${contents%.contents}
     flock --nonblock "$entry.lock" rm -rf --one-file-system "$entry" "$contents" || true
   done < <(find "$CACHE_ROOT" -maxdepth 1 -name '*.contents' -mtime +$UNUSED_DAYS)
+  find "$CACHE_ROOT" -maxdepth 1 -name '*.building.*' -mtime +$UNUSED_DAYS -exec rm -rf --one-file-system {} +
 }

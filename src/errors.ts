@@ -122,7 +122,7 @@ const messages = {
     `the embedded switch's database ${path} cannot be used: ${reason}`,
   DATAPATH_IN_USE: (datapath: string) =>
     `the datapath ${datapath} of another Open vSwitch is on this host: let the plugin use that one (docker plugin set … ` +
-    'ovs.source=/run), or stop it',
+    'ovs.source=/run), or stop it and take its datapath away (ovs-dpctl del-dp …)',
 } as const
 
 type Messages = typeof messages

@@ -2,7 +2,7 @@
 # Runs lanes of tests and says at the end what passed and failed: run.sh <check|unit|integration|protocol|chaos|e2e|kernel|datapath>...
 # ENGINE (20.10, 26.1, 28.5) chooses engines, F a part of the test files' names and T one of the tests', for e2e and kernel.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.."
 # Nothing here asks anybody anything.
 exec </dev/null
 
@@ -79,19 +79,24 @@ lane_chaos() {
 
 lane_e2e() {
   need_root e2e
-  local engine engines=${ENGINE:-20.10 26.1 28.5} bundle files=${F:-}
+  local engine engines=${ENGINE:-20.10 26.1 28.5} bundle files
   need_engines "$engines"
   build_bundle
   for engine in ${engines//,/ }; do
     say "e2e, engine $engine"
     # The older releases have what depends on the release; on the newest everything runs.
-    [ -n "${F:-}${ENGINE:-}" ] || files=$([ "$engine" = 28.5 ] || release_files)
+    files=${F:-}
+    [ "$engine" = 28.5 ] || files=$(release_files "${F:-}")
+    [ "$engine" = 28.5 ] || [ -n "$files" ] || continue
     ENGINE=$engine BUNDLE=$bundle run_jest "e2e $engine" e2e --maxWorkers=3 \
       --reporters=default --reporters=./test/e2e/progress-reporter.mjs ${files:+--testPathPatterns "$files"} ${T:+--testNamePattern "$T"}
   done
 }
 
-release_files() { node -e 'import("./test/lab/plan.mjs").then(({ releaseFiles }) => console.log(releaseFiles.join("|")))'; }
+# release_files <part of a file's name>
+release_files() {
+  node -e 'import("./test/lab/plan.mjs").then(({ releaseFiles }) => console.log(releaseFiles(process.argv[1]).join("|")))' "$1"
+}
 
 # The whole e2e lane, and of the integration lane what the kernel's features are for, on the kernel's datapath.
 lane_kernel() { run_guests kernel; }
@@ -102,18 +107,24 @@ lane_datapath() { run_guests datapath; }
 # run_guests <kernel|datapath>
 run_guests() {
   need_root "$1"
+  if [ "$(uname -m)" != x86_64 ]; then
+    echo "$1: not run, for there is no user-mode Linux for $(uname -m)"
+    return
+  fi
+  need taskset:util-linux setpriv:util-linux
   local chosen engines start=$SECONDS bundle disks kernel n
   # CI has no time for more than one.
   chosen=${ENGINE:-$([ "$1" = datapath ] && echo 28.5 || echo 20.10 26.1 28.5)}
   read -ra engines <<<"${chosen//,/ }"
   kernel=$(bash test/lab/kernel.sh)
-  mapfile -t disks < <(bash test/lab/guest-disks.sh "${engines[@]}")
+  disks=$(bash test/lab/guest-disks.sh "${engines[@]}")
+  mapfile -t disks <<<"$disks"
   for n in "${!engines[@]}"; do disks[n + 1]=${engines[n]}=${disks[n + 1]}; done
   GUEST="$kernel ${disks[0]}" run_jest lab lab
   build_bundle
-  node test/lab/share-out.mjs "$results" "$1" "$kernel" "${disks[@]}"
+  node test/lab/share-out.mjs "$results" "$1" "$(two_processors)" "${bundle#"$PWD/"}" "$kernel" "${disks[@]}"
   # shellcheck disable=SC2046 # two numbers
-  count "$1" $(counts_of "$results"/kernel-*.json) $((SECONDS - start))
+  count "$1" $(counts_of "$results/$1"-*.json) $((SECONDS - start))
 }
 
 [ $# -gt 0 ] || die "usage: $0 <check|unit|integration|protocol|chaos|e2e|kernel|datapath>..."

@@ -116,9 +116,17 @@ export class NetworkApplier {
     if (record.foreignBridge && this.ovs.bridge(record.bridge) === undefined) {
       throw DriverError.of('BRIDGE_GONE', [record.bridge])
     }
-    await this.underlay.ensureLinks(record, this.bridgeSpecOf(record).datapath, signal)
     const specOf = (): BridgeSpec => this.bridgeSpecOf(record)
-    await this.ovs.ensureBridge(specOf, record.id, networkChange(record), signal)
+    const ensure = (): Promise<void> =>
+      this.ovs.ensureBridge(specOf, record.id, networkChange(record), signal)
+    const unready = await failureOf(this.underlay.ensureLinks(record, specOf().datapath, signal))
+    if (unready !== undefined) {
+      // The port may be held by what the bridge is about to lose, such as tunnels as an earlier release made them.
+      const isTaken = unready instanceof DriverError && unready.code === 'TUNNEL_PORT_TAKEN'
+      if (isTaken && this.records.network(record.id) !== undefined) await failureOf(ensure())
+      throw unready
+    }
+    await ensure()
     if (specOf().settings.failMode === 'secure') await this.guards.ensureBridge(record.bridge, signal)
   }
 
@@ -166,7 +174,8 @@ export class NetworkApplier {
   /** An ovs-vswitchd that was dead meanwhile knows nothing of them any more. */
   private async removeDevices(names: readonly string[], signal: AbortSignal): Promise<void> {
     for (const name of new Set(names)) {
-      if (this.ovs.bridge(name) === undefined) await this.links.removeUnheldDevice(name, signal)
+      const isKnown = this.ovs.bridge(name) !== undefined || this.ovs.port(name) !== undefined
+      if (!isKnown) await this.links.removeUnheldDevice(name, signal)
     }
   }
 

@@ -15,6 +15,7 @@ import { Publisher } from './publisher'
 import { Reconciler } from './reconcile'
 import { Records } from './records'
 import { Routing } from './routing'
+import { WayOut } from './way-out'
 import type { Switch } from './switch'
 import { NetworkUnderlay } from './underlay'
 import type { UnderlayLinks } from './underlay-links'
@@ -43,7 +44,8 @@ export function composeDriver(host: Host): {
   const locks = new KeyedLock()
   const records = new Records(() => ovs.records())
   const { network, firewall, otherFilters } = host
-  const routing = new Routing(ovs, records, network, firewall, otherFilters, locks, clock, log)
+  const wayOut = new WayOut(otherFilters, clock, log)
+  const routing = new Routing(ovs, records, network, firewall, wayOut, locks, clock, log)
   const underlay = new NetworkUnderlay(ovs, records, host.underlay, locks, log)
   const guards = new PortGuards(ovs, records, host.flows, locks, log)
   const publisher = new Publisher(records, host.ports, routing, locks, clock, log)

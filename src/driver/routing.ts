@@ -2,7 +2,7 @@ import { DriverError } from '../errors'
 import type { Logger } from '../log'
 import type { Attempts } from './attempt'
 import { desiredFilter, desiredGateway, redirectedPorts } from './desired'
-import type { Blockade, FilteredNetwork, Firewall, OtherFilters } from './firewall'
+import type { FilteredNetwork, Firewall } from './firewall'
 import type { ForwardedFamilies, HostNetwork } from './host-network'
 import type { Clock } from './clock'
 import type { KeyedLock } from './keyed-lock'
@@ -13,12 +13,13 @@ import { endpointChange, sysctlChange } from './records'
 import { familyOf, plainAddress, realPools } from './subnets'
 import { Sweep } from './sweep'
 import type { Switch } from './switch'
+import type { WayOut } from './way-out'
 
 /**
  * At boot plugins start before Docker's own bridge driver, which sets the policy of FORWARD to DROP only where it turns
- * forwarding on itself, and where it does, the setting is not ours to put back.
+ * forwarding on itself, and where it does, the setting is the engine's. A slow host takes many seconds until then.
  */
-const ENGINE_START_MS = 5_000
+const ENGINE_START_MS = 30_000
 
 /**
  * Keeps this host's own stack the gateway of nat and routed networks: addresses, forwarding, packet filter. The filter
@@ -34,7 +35,7 @@ export class Routing {
     private readonly records: Records,
     private readonly host: HostNetwork,
     private readonly firewall: Firewall,
-    private readonly otherFilters: OtherFilters,
+    private readonly wayOut: WayOut,
     private readonly locks: KeyedLock,
     private readonly clock: Clock,
     private readonly log: Logger,
@@ -120,16 +121,11 @@ export class Routing {
       const isRestored = await attempt('kernel settings', 'host', () => this.restoreForwarding(signal))
       if (current.length === 0 && isFiltered && isRestored) finish()
     })
-    await attempt('way out', 'host', async () => {
-      for (const { link, reason } of await this.blockades(signal)) {
-        await attempt('way out', link, () => Promise.reject(reason))
-      }
-    })
+    await attempt('way out', 'host', () => this.wayOut.look(this.filters(), signal))
   }
 
-  private blockades(signal: AbortSignal): Promise<readonly Blockade[]> {
-    const filters = this.routedNetworks().flatMap((network) => this.filterOf(network) ?? [])
-    return this.otherFilters.blockades(filters, signal)
+  private filters(): readonly FilteredNetwork[] {
+    return this.routedNetworks().flatMap((network) => this.filterOf(network) ?? [])
   }
 
   private async reconcileGateways(
@@ -165,7 +161,7 @@ export class Routing {
       ),
       ...[...settings].map(([path, value]) => `kernel setting net/${path} is not ${value}`),
       ...(await this.firewall.differences(filters, signal)).map((line) => `packet filter: ${line}`),
-      ...(await this.blockades(signal)).map(({ reason }) => `packet filter: ${reason.message}`),
+      ...(await this.wayOut.blockades(filters, signal)).map((reason) => `packet filter: ${reason}`),
     ]
   }
 

@@ -10,6 +10,8 @@ let directory: string
 let commands: string[]
 let isServerUp: boolean
 let isHeld: boolean
+/** Of the kernel's datapath. */
+let ports: readonly string[]
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'embedded-'))
@@ -18,6 +20,7 @@ beforeEach(async () => {
   commands = []
   isServerUp = false
   isHeld = true
+  ports = []
 })
 
 afterEach(async () => {
@@ -31,7 +34,8 @@ function start(): Promise<string> {
         commands.push([command, ...args].join(' ').replaceAll(`${directory}/`, ''))
         if (command === 'ovsdb-tool' && args[0] === 'create') await writeFile(String(args[1]), '')
         if (command === 'ip' && isHeld) throw new Error('ioctl(TUNSETIFF): Device or resource busy')
-        const stdout = command === 's6-svstat' ? String(isServerUp) : ''
+        const stdout =
+          command === 's6-svstat' ? String(isServerUp) : args[0] === 'show' ? datapathWith(...ports) : ''
         return { stdout: `${stdout}\n`, stderr: '' }
       },
       log: createLogger({ level: 'error', output: { write: () => undefined } }),
@@ -50,6 +54,12 @@ function start(): Promise<string> {
 function unixSockets(...paths: readonly string[]): string {
   const lines = paths.map((path) => `0000000000000000: 00000002 00000000 00010000 0001 01 17034 ${path}`)
   return ['Num       RefCount Protocol Flags    Type St Inode Path', ...lines, ''].join('\n')
+}
+
+/** As ovs-dpctl show prints it. */
+function datapathWith(...names: readonly string[]): string {
+  const lines = ['ovs-system', ...names].map((name, index) => `  port ${index}: ${name} (internal)`)
+  return ['ovs-system:', '  lookups: hit:10 missed:5 lost:0', '  flows: 0', ...lines].join('\n')
 }
 
 const bringUpServer = 's6-svc -u service/ovsdb-server'
@@ -82,7 +92,20 @@ describe('starting the embedded switch', () => {
     expect(commands).not.toContain(bringUpServer)
   })
 
-  it('removes the datapath of the kernel that an earlier plugin has left', async () => {
+  it('refuses beside the datapath of a host’s Open vSwitch that is stopped', async () => {
+    ports = ['br-ex', 'eth1', 'vnet3']
+    await writeFile(join(directory, 'links', 'ovs-system'), '')
+    await expect(start()).rejects.toThrow('the datapath ovs-system of another Open vSwitch is on this host')
+    expect(commands).not.toContain('ovs-dpctl del-dp ovs-system')
+  })
+
+  it.each([
+    [['ovsbr-1a2b3', 'ovs-veth0-9f8e7']],
+    [['shared', 'eth2', 'ovs-veth0-9f8e7']],
+    [['shared', 'ovsgw-1a2b3']],
+    [[]],
+  ])('removes the datapath of the kernel that an earlier plugin has left: %j', async (left) => {
+    ports = left
     await writeFile(join(directory, 'links', 'ovs-system'), '')
     await start()
     const order = ['ovs-dpctl del-dp ovs-system', bringUpServer, bringUpSwitch]

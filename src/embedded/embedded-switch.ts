@@ -28,6 +28,9 @@ const SWITCH_DAEMON = 'ovs-vswitchd'
 const KERNEL_DATAPATH = 'ovs-system'
 const USERSPACE_DATAPATH = 'ovs-netdev'
 
+/** Bridges, gateways, tunnels and containers' links, as the driver names them. */
+const PLUGIN_PORT = /^(ovsbr|ovsgw|ovst|ovs-veth0)-/
+
 /** What ovs-vswitchd and ovsdb-server listen on while they run, by the names that each gives its sockets itself. */
 const SWITCH_SOCKET = /\/(ovs-vswitchd(\.\d+)?\.ctl|db\.sock)$/m
 
@@ -70,7 +73,8 @@ export async function startEmbeddedSwitch(options: EmbeddedOptions, signal: Abor
 
 /**
  * With no database yet, a datapath that is there is another switch's, and two ovs-vswitchd would fight over it; or it is
- * what the kernel still holds of an earlier plugin, whose database went with it. Only the first has daemons.
+ * what the kernel still holds of an earlier plugin, whose database went with it. That one has no daemons, and ports by
+ * the driver's names; one without either is a host's Open vSwitch that is stopped.
  */
 async function clearDatapath(
   { run, linksDirectory, socketsFile }: EmbeddedOptions,
@@ -78,8 +82,10 @@ async function clearDatapath(
 ): Promise<void> {
   const isThere = (link: string): Promise<boolean> => exists(join(linksDirectory, link))
   if (await isThere(KERNEL_DATAPATH)) {
-    if (SWITCH_SOCKET.test(await readFile(socketsFile, 'utf8')))
+    const isRunning = SWITCH_SOCKET.test(await readFile(socketsFile, 'utf8'))
+    if (isRunning || !(await isOfAPlugin(run, signal))) {
       throw DriverError.of('DATAPATH_IN_USE', [KERNEL_DATAPATH])
+    }
     await run('ovs-dpctl', ['del-dp', KERNEL_DATAPATH], { signal })
   }
   if (!(await isThere(USERSPACE_DATAPATH))) return
@@ -89,6 +95,15 @@ async function clearDatapath(
   } catch (error) {
     throw DriverError.of('DATAPATH_IN_USE', [USERSPACE_DATAPATH], { cause: error })
   }
+}
+
+/** By the ports of the kernel's datapath; one that has but its own holds nothing of anybody's. */
+async function isOfAPlugin(run: Run, signal: AbortSignal): Promise<boolean> {
+  const { stdout } = await run('ovs-dpctl', ['show', KERNEL_DATAPATH], { signal })
+  const ports = [...stdout.matchAll(/^\s+port \d+: (\S+)/gm)].flatMap(([, name]) =>
+    name === undefined || name === KERNEL_DATAPATH ? [] : [name],
+  )
+  return ports.length === 0 || ports.some((name) => PLUGIN_PORT.test(name))
 }
 
 async function isUp(options: EmbeddedOptions, service: string, signal: AbortSignal): Promise<boolean> {

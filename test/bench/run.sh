@@ -5,7 +5,7 @@
 #   run.sh kernel    what containers and users of Docker get on the kernel's datapath, in a guest, to bench/kernel.json
 #   run.sh report    the documents again, from the files of results
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd -P "$(dirname "$0")/../.."
 . test/need.sh
 
 build() { npx --no-install tsup "test/bench/$1.ts" --no-config --format cjs --platform node --target node20 --out-dir .cache/bench --silent; }

@@ -27,8 +27,8 @@ if [ "${1:-}" = build ]; then
   exit
 fi
 system=$(cached guest-system "$(cat "$0") $ROOTFS_RECIPE" bash "$0" build)
-bash test/lab/disk.sh guest-disk "$system" 10G "$system"
+bash test/lab/disk.sh guest-disk 10G "$system"
 for engine in "$@"; do
   rootfs=$(bash test/lab/engine.sh "$engine")
-  bash test/lab/disk.sh "engine-disk-$engine" "$rootfs" 2G "$rootfs"
+  bash test/lab/disk.sh "engine-disk-$engine" 2G "$rootfs"
 done

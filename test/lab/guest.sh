@@ -5,12 +5,30 @@
 # Its disks forget what it did. Its console is standard output, and with GUEST_CONSOLE=1 standard input as well. Exits
 # with the task's status, or with 125 and a reason where the guest ended without one. GUEST_SECONDS bounds its life.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd -P "$(dirname "$0")/../.."
 
 processor=$1 lane=$(realpath "$2") kernel=$3 disk=$4 engine=${5:-}
 seconds=${GUEST_SECONDS:-3600}
 
-work=$(mktemp -d /var/tmp/dovesnap-guest.XXXXXX)
+case "$PWD$lane$disk$engine" in
+  *[[:space:],:]*) echo "a guest takes no path with a blank, a comma or a colon: $PWD, $lane, $disk" >&2; exit 125 ;;
+esac
+
+# Each holds a lock on its folder; one that can be locked has lost its guest, as where this script was killed.
+all=/var/tmp/dovesnap-guests
+mkdir -p "$all"
+exec 8>"$all/lock"
+flock 8
+for left in "$all"/guest-*; do
+  [ -d "$left" ] || continue
+  exec 7<"$left"
+  if flock --nonblock 7; then rm -rf --one-file-system "$left"; fi
+  exec 7<&-
+done
+work=$(mktemp -d "$all/guest-XXXXXX")
+exec 9<"$work"
+flock 9
+exec 8>&-
 guest=
 end() {
   [ -z "$guest" ] || kill -KILL "$guest" 2>/dev/null || true
@@ -39,7 +57,7 @@ $end_with_parent timeout --foreground --signal KILL "$seconds" \
     ip link set lo up
     export TMPDIR=$0
     setsid taskset -c "$1" "$2" "${@:3}"
-    exit' "$work/memory" "$processor" "$kernel" "${arguments[@]}" <&0 &
+    exit' "$work/memory" "$processor" "$kernel" "${arguments[@]}" <&0 9<&- &
 guest=$!
 status=0
 wait "$guest" || status=$?

@@ -79,9 +79,16 @@ it.each([
   expect(await left()).toEqual([])
 })
 
+const folders = (): Promise<readonly string[]> => readdir('/var/tmp/dovesnap-guests')
+
 it.each(['SIGTERM', 'SIGKILL'] as const)('goes with the script that runs it, at %s', async (signal) => {
+  await boot('true')
+  const before = await folders()
   await boot('sleep 1000', { meanwhile: (pid) => process.kill(pid, signal) })
   for (let n = 0; n < 50 && (await left()).length > 0; n += 1)
     await new Promise((wake) => setTimeout(wake, 100))
   expect(await left()).toEqual([])
+  // What the script could not remove any more goes with the next guest.
+  if (signal === 'SIGKILL') await boot('true')
+  expect(await folders()).toEqual(before)
 })

@@ -15,7 +15,10 @@ config=test/lab/kernel.config
 # build <folder>
 build() {
   local to=$1 work=$1/work apt source jobs lost
-  need gcc:gcc make:make flex:flex bison:bison bc:bc xz:xz-utils dpkg-deb:dpkg /usr/include/libelf.h:libelf-dev
+  need gcc:gcc make:make flex:flex bison:bison bc:bc xz:xz-utils strip:binutils
+  # By their files, for they bring no command.
+  [ -e /usr/include/libelf.h ] || need /no-libelf:libelf-dev
+  [ -e /usr/include/stdlib.h ] || need /no-libc:libc6-dev
   mkdir "$work"
   apt=$(apt_for "$work/apt" amd64 $release)
   source=$(APT_CONFIG=$apt apt-cache depends linux-source | sed -n 's/^ *Depends: //p' | sort -V | tail -n 1)
@@ -45,5 +48,7 @@ progress() { awk '/^ +CC / { if (++n % 100 == 0) print "kernel guest: " n " file
 if [ "${1:-}" = build ]; then
   build "$2"
 else
-  echo "$(cached kernel "$(cat "$0" $config)" bash "$0" build)/linux"
+  # In two steps: echo would hide that it failed.
+  entry=$(cached kernel "$(cat "$0" $config)" bash "$0" build)
+  echo "$entry/linux"
 fi

@@ -2,7 +2,7 @@
 # A host to type in, with an engine (ENGINE, 28.5 by default) and the plugin; with KERNEL=1 in a guest, whose kernel has
 # every feature, Open vSwitch's datapath among them.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd -P "$(dirname "$0")/../.."
 . test/need.sh
 [ "$(id -u)" = 0 ] || die 'the lab makes network namespaces: run it as root'
 engine=${ENGINE:-28.5}

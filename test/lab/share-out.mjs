@@ -1,10 +1,9 @@
 // Runs test files in guests, one guest for each file and one at a time on each of two processors, the longest first:
-//   share-out.mjs <results folder> <kernel|datapath> <kernel> <system's disk> <engine>=<its disk>...
-// F and T choose by parts of files' and tests' names, PROCESSORS which of them (0,1). What jest says of a file is left in
-// the folder as kernel-<file>-<engine>.json; for a guest that ends without an answer it says that the file did not run.
+//   share-out.mjs <results folder> <kernel|datapath> <processors> <bundle> <kernel> <system's disk> <engine>=<its disk>...
+// F and T choose by parts of files' and tests' names. What jest says of a file is left in
+// the folder as <scope>-<file>-<engine>.json; for a guest that ends without an answer it says that the file did not run.
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { guestTests } from './plan.mjs'
@@ -17,7 +16,8 @@ const NO_ANSWER = JSON.stringify({
   testResults: [],
 })
 
-const [results = '', scope = '', kernel = '', system = '', ...pairs] = process.argv.slice(2)
+const [results = '', scope = '', processors = '', bundle = '', kernel = '', system = '', ...pairs] =
+  process.argv.slice(2)
 const engineDisks = new Map(pairs.map((pair) => pair.split('=')))
 const queue = guestTests(scope, [...engineDisks.keys()], { file: process.env.F, test: process.env.T })
 const total = queue.length
@@ -33,7 +33,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 function task({ engine, arguments: words }) {
   const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
-  return `export ENGINE=${engine} ENGINE_ROOTFS=/engine BUNDLE=/repository/.cache/bundle/amd64/plugin E2E_SLOWNESS=5
+  return `export ENGINE=${engine} ENGINE_ROOTFS=/engine BUNDLE=/repository/${bundle} E2E_SLOWNESS=5
 exec node node_modules/.bin/jest --runInBand --testTimeout=120000 --json --outputFile=/lane/results.json \\
   --reporters=./test/e2e/progress-reporter.mjs ${quoted} >/dev/null
 `
@@ -41,7 +41,7 @@ exec node node_modules/.bin/jest --runInBand --testTimeout=120000 --json --outpu
 
 /** Resolves when the guest has ended, however it did. */
 async function run(test, processor) {
-  const lane = mkdtempSync(join(tmpdir(), 'dovesnap-lane-'))
+  const lane = mkdtempSync(join(results, 'lane-'))
   const start = Date.now()
   const say = (line) => process.stderr.write(`[${processor}] ${line}\n`)
   say(`${test.name}: begins, ${total - queue.length} of ${total}`)
@@ -57,7 +57,7 @@ async function run(test, processor) {
     const code = await new Promise((resolve) => guest.on('close', resolve))
     running.delete(guest)
     const answer = join(lane, 'results.json')
-    const kept = join(results, `kernel-${test.name}.json`)
+    const kept = join(results, `${scope}-${test.name}.json`)
     if (existsSync(answer)) copyFileSync(answer, kept)
     else writeFileSync(kept, NO_ANSWER)
     say(`${test.name}: ends after ${Math.round((Date.now() - start) / 1000)} s, status ${code}`)
@@ -72,6 +72,5 @@ async function work(processor) {
   }
 }
 
-const processors = process.env.PROCESSORS?.split(',').map(Number) ?? [0, 1].slice(0, availableParallelism())
-await Promise.all(processors.map(work))
+await Promise.all(processors.split(',').map(work))
 if (isStopping) process.exit(130)

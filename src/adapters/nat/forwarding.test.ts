@@ -77,6 +77,9 @@ describe("an administrator's table that drops by policy", () => {
     ],
     ['and accepts another subnet', [saddr('ip', { prefix: { addr: '10.72.0.0', len: 16 } }), accept], true],
     ['and accepts IPv6', [match({ meta: { key: 'nfproto' } }, 'ipv6'), accept], true],
+    ['and accepts what has some mark', [match({ meta: { key: 'mark' } }, 0, '!='), accept], true],
+    ['and counts and accepts', [{ counter: { packets: 1, bytes: 2 } }, accept], false],
+    ['and accepts a rate', [{ limit: { rate: 10, per: 'second' } }, accept], true],
     ['and accepts a named set of links', [iifname('@lans'), accept], false],
     ['and looks the link up', [{ vmap: { key: { meta: { key: 'iifname' } }, data: '@verdicts' } }], false],
   ])('%s', (_, rule, isDropped) => {
@@ -85,6 +88,21 @@ describe("an administrator's table that drops by policy", () => {
       { map: { name: 'verdicts', elem: [['ovsbr-*', { goto: { target: 'lan' } }]] } },
     ]
     expect(dropsForwarded(table({ forward: [rule], lan: [[accept]] }, 'drop', sets), packets)).toBe(isDropped)
+  })
+
+  it.each<readonly [string, Rule]>([
+    ['a rate is passed', [{ limit: { rate: 100, per: 'second', inv: true } }, { drop: null }]],
+    ['there are many connections', [{ 'ct count': { val: 20, inv: true } }, { drop: null }]],
+    [
+      'a packet looks forged',
+      [match({ payload: { protocol: 'tcp', field: 'flags' } }, 'syn', '!='), { drop: null }],
+    ],
+    [
+      'they lead elsewhere',
+      [match({ payload: { protocol: 'ip', field: 'daddr' } }, '10.0.0.0', '!='), { drop: null }],
+    ],
+  ])('drops not all of them where it drops only when %s', (_, rule) => {
+    expect(dropsForwarded(table({ forward: [rule] }), packets)).toBe(false)
   })
 
   it('drops nothing at another hook', () => {

@@ -53,6 +53,9 @@ interface Known {
 /** What nothing holds for: a field of packets of the other family. */
 const NEVER = 'never'
 
+/** Expressions by which no packet's way through a rule ends (libnftables-json(5)). */
+const WITHOUT_SAY: ReadonlySet<string> = new Set(['counter', 'log', 'comment', 'mangle', 'notrack'])
+
 export function filtersForwarding({ type, hook }: Chain): boolean {
   return type === 'filter' && hook === 'forward'
 }
@@ -106,21 +109,24 @@ class Table {
     for (const expression of rule) {
       const step = stepOf(expression)
       if (step !== undefined) return step
-      const { match, vmap, xt } = expression
-      if (match !== undefined && !this.holds(match as Expression)) return undefined
+      const { match, vmap } = expression
       if (vmap !== undefined) return this.lookUp(vmap as Expression)
-      // What only iptables can read.
-      if (xt !== undefined) return undefined
+      // Whatever else may stop a rule here, such as a rate that is not reached or what only iptables can read.
+      const goesOn =
+        match === undefined
+          ? Object.keys(expression).every((name) => WITHOUT_SAY.has(name))
+          : this.holds(match as Expression)
+      if (!goesOn) return undefined
     }
     return undefined
   }
 
   private holds({ op, left, right }: Expression): boolean {
     const known = this.known(left)
-    if (known === NEVER) return false
-    const isIn =
-      known?.values.some((value) => this.elements(right).some((element) => known.isIn(value, element))) ??
-      false
+    if (known === NEVER || known === undefined) return false
+    const isIn = known.values.some((value) =>
+      this.elements(right).some((element) => known.isIn(value, element)),
+    )
     return op === '!=' ? !isIn : (op === '==' || op === 'in') && isIn
   }
 

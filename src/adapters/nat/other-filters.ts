@@ -7,8 +7,8 @@ import type { Run } from '../process/run'
 import type { Chain, Listing } from './forwarding'
 import { dropsForwarded, filtersForwarding } from './forwarding'
 
-/** In iptables' own tables, and in the driver's, our rules come first. */
-const OURS: ReadonlySet<string> = new Set(['ip filter', 'ip6 filter', 'inet dovesnap'])
+/** In iptables' own tables the driver's rules come first, and this one is the driver's. */
+const WITH_DRIVERS_RULES: ReadonlySet<string> = new Set(['ip filter', 'ip6 filter', 'inet dovesnap'])
 
 const FIREWALLD = 'inet firewalld'
 
@@ -29,7 +29,7 @@ export class NftablesTables implements OtherFilters {
     const tables = new Map(chains.filter(filtersForwarding).map((chain) => [nameOf(chain), chain]))
     const blockades: Blockade[] = []
     for (const [name, { family, table }] of tables) {
-      if (OURS.has(name)) continue
+      if (WITH_DRIVERS_RULES.has(name)) continue
       const listing = { nftables: await this.list(['table', family, table], signal) }
       for (const addresses of ['ipv4', 'ipv6'] as const) {
         if (!SEEN_BY[addresses].has(family)) continue

@@ -82,7 +82,7 @@ export class Underlay implements UnderlayLinks {
       const link = await this.table.find({ name }, signal)
       if (link !== undefined && link.alias !== owner) throw DriverError.of('NAME_TAKEN', [name])
       // The kernel looks at the VNI when it makes the device, and at the UDP port when it brings it up.
-      await portOf(device, async () => {
+      await refusingTakenPort(device, async () => {
         if (link === undefined) await this.table.add(newLink(device), signal)
         await this.table.set([{ name, mtu, group: NO_GROUP, withoutIPv6Address: true, up: true }], signal)
       })
@@ -203,7 +203,7 @@ function newLink({ name, owner, vni, port, localIp, peers }: VxlanDevice): NewLi
 }
 
 /** @throws DriverError `TUNNEL_PORT_TAKEN` */
-async function portOf({ port, vni }: VxlanDevice, work: () => Promise<void>): Promise<void> {
+async function refusingTakenPort({ port, vni }: VxlanDevice, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {

@@ -16,6 +16,12 @@ import { pushPlugin, registryImage, startRegistry, stopRegistry } from '../regis
 const DATAPATH = asOptions('ovs.bridge.userspace=false')
 const NAT = asOptions('ovs.bridge.userspace=false', 'ovs.bridge.mode=nat')
 
+/**
+ * Pings, ten a second, of the hundred or more that are sent meanwhile: an ovs-vswitchd that starts takes the flows of the
+ * one before out of the kernel, and learns them again.
+ */
+const LOST_AT_ITS_START = 10
+
 /** What traffic in the kernel outlives: ends of the plugin and of each of its processes. */
 export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
   async function untilItIsBack(): Promise<void> {
@@ -30,10 +36,10 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
   }
 
   it.each([
-    ["the driver's process", "pgrep -f '[d]ovesnap/main.cjs'"],
-    ['ovs-vswitchd', 'pgrep -x ovs-vswitchd'],
-    ['ovsdb-server', 'pgrep -x ovsdb-server'],
-  ])('traffic goes on where %s is killed, and new containers work', async (_, find) => {
+    ["the driver's process", "pgrep -f '[d]ovesnap/main.cjs'", 1],
+    ['ovs-vswitchd', 'pgrep -x ovs-vswitchd', LOST_AT_ITS_START],
+    ['ovsdb-server', 'pgrep -x ovsdb-server', 1],
+  ])('traffic goes on where %s is killed, and new containers work', async (_, find, most) => {
     await startPair(host(), ...NAT)
     await keepNeighbours(host())
     const lost = await lostWhile(host(), async () => {
@@ -45,7 +51,7 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
       })
       await untilItIsBack()
     })
-    expect(lost).toBeLessThanOrEqual(1)
+    expect(lost).toBeLessThanOrEqual(most)
     await expectNewContainersWork()
   })
 
@@ -57,7 +63,7 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
       await host().docker('plugin', 'enable', pluginName)
       await untilItIsBack()
     })
-    expect(lost).toBeLessThanOrEqual(1)
+    expect(lost).toBeLessThanOrEqual(LOST_AT_ITS_START)
     await expectNewContainersWork()
   })
 

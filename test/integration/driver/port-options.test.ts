@@ -91,6 +91,24 @@ describe('a tunnel', () => {
     expect(await lan.host.linkNames()).not.toContain(tunnel)
   })
 
+  it('over VXLAN takes the place of ports as an earlier release made them, which hold the UDP port', async () => {
+    const network = await lan.createLan(options)
+    const device = await lan.host.ovs.vsctl('list-ports', 'lan')
+    await lan.host.netns.exec('ip', 'link', 'delete', device)
+    await lan.host.ovs.vsctl(
+      ...['--', 'del-port', 'lan', device, '--', 'add-port', 'lan', 'ovst-earlier'],
+      ...['--', 'set', 'Port', 'ovst-earlier', 'external_ids:owner=dovesnap'],
+      `external_ids:dovesnap-network=${network}`,
+      ...['--', 'set', 'Interface', 'ovst-earlier', 'type=vxlan'],
+      ...['options:remote_ip=192.0.2.2', 'options:key=7'],
+    )
+    for (let round = 0; round < 3; round += 1) await lan.plugin.reconciler.run()
+    expect(await lan.host.ovs.vsctl('list-ports', 'lan')).toBe(device)
+    const { stdout } = await lan.host.netns.exec('ip', '-d', 'link', 'show', device)
+    expect(stdout).toMatch(/[<,]UP[,>][^]*vxlan id 7 .*dstport 4789/)
+    expect(await lan.plugin.reconciler.differences(never)).toEqual([])
+  })
+
   it.each([
     ["an overlay network of Docker Swarm's with its VNI", ['id', '7']],
     ["Open vSwitch's own VXLAN", ['external']],

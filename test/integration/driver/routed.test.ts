@@ -276,7 +276,7 @@ describe('published ports', () => {
     await plugin.reconciler.run()
     // Docker's own bridge driver may be about to start, and goes by who turns it on.
     expect((await host.netns.exec('cat', '/proc/sys/net/ipv4/ip_forward')).stdout).toBe('0\n')
-    plugin.age(5_000)
+    plugin.age(30_000)
     await plugin.reconciler.run()
     expect((await footprint()).split('\n').toSorted()).toEqual(rules.split('\n').toSorted())
     expect(await addresses('br')).toContain('10.7.0.1/24 fd07::1/64')
