@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals'
 import { capture } from '../fixtures/capture'
-import { eventually } from './host/command'
+import { eventually, tryRun } from './host/command'
 import { pluginName, type TestHost } from './host/host'
 import type { Wire } from './host/join'
 import { joinHosts } from './host/join'
@@ -24,6 +24,8 @@ const scene: Scene = {
   names: ['swarm-a', 'swarm-b'],
   seconds: 180,
   async furnish(hosts) {
+    // The namespace of Docker's load balancer has what the machine's first one has, which a real host's engine turned on.
+    await tryRun(['sysctl', '-q', '-w', 'net.ipv4.ip_forward=1'])
     for (const host of hosts) {
       await host.installPlugin(bundle)
       await host.waitForSwitch(pluginName)
@@ -37,7 +39,10 @@ const scene: Scene = {
       await leaveSwarm(both(hosts))
     }
     for (const host of hosts) await clear(host)
-    return () => wire.dispose()
+    return async () => {
+      await wire.dispose()
+      await tryRun(['sysctl', '-q', '-w', 'net.ipv4.ip_forward=0'])
+    }
   },
 }
 
@@ -81,11 +86,12 @@ async function leaveSwarm({ manager, worker }: Both): Promise<void> {
 /** Across the hosts, by the overlay network, by the service's one address and by its published port on either host. */
 async function expectSwarmWorks({ manager, worker }: Both): Promise<void> {
   await expectReach(manager, 'here', '10.100.0.102')
+  const fetch = ['wget', '-q', '-T', '20', '-O', '-']
   for (const [host, container] of [
     [manager, 'here'],
     [worker, 'there'],
   ] as const) {
-    const fetch = ['wget', '-q', '-T', '20', '-O', '-']
+    await eventually('the task answers', () => inside(host, container, ...fetch, 'http://tasks.page/hosts'))
     await eventually('the service answers', () => inside(host, container, ...fetch, 'http://page/hosts'))
     for (const address of ['192.0.2.1', '192.0.2.2']) {
       await eventually(`${address} publishes it`, () =>
