@@ -14,18 +14,23 @@ onHost(ownSwitchScene('own-kernel', bundle), (host) => {
     })
 
     it.each([
-      ['ovs-vswitchd', 'kill -KILL $(pgrep -x ovs-vswitchd)'],
-      ['ovsdb-server', 'kill -KILL $(pgrep -x ovsdb-server)'],
-      ['both', 'kill -KILL $(pgrep -x ovs-vswitchd) $(pgrep -x ovsdb-server)'],
-    ])('goes on where %s is killed under traffic and started again', async (_, kill) => {
+      ['ovs-vswitchd', ['ovs-vswitchd'], 1],
+      ['ovsdb-server', ['ovsdb-server'], 1],
+      // What flowed is forgotten at the start and asked for again, for which the bridge's ports must be there.
+      ['both', ['ovs-vswitchd', 'ovsdb-server'], 5],
+    ])('goes on where %s is killed under traffic and started again', async (_, daemons, most) => {
       await startPair(host())
       await keepNeighbours(host())
       const lost = await lostWhile(host(), async () => {
-        await host().sh(kill)
+        for (const daemon of daemons) {
+          await host().sh(
+            `pid=$(pgrep -x ${daemon}); kill -KILL $pid; while [ -e /proc/$pid ]; do sleep 0.1; done`,
+          )
+        }
         await startSwitch(host())
         await untilNothingDiffers(host())
       })
-      expect(lost).toBeLessThanOrEqual(1)
+      expect(lost).toBeLessThanOrEqual(most)
       await startContainer(host(), 'late', 'mynet')
       await expectReach(host(), 'late', 'web')
     })
