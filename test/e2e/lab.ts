@@ -163,6 +163,12 @@ export async function keepNeighbours(host: TestHost): Promise<void> {
   }
 }
 
+/**
+ * Pings of {@link lostWhile}, of the hundred or so that are sent meanwhile: on the kernel's datapath an ovs-vswitchd that
+ * starts takes the flows of the one before away and learns them again.
+ */
+export const LOST_AT_SWITCH_START = 10
+
 /** How many pings of `client` to `web` of {@link startPair}, ten a second, are not answered while something happens. */
 export async function lostWhile(host: TestHost, happening: () => Promise<unknown>): Promise<number> {
   // Not by docker exec, which ends with the engine.

@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals'
 import { eventually } from '../host/command'
 import { pluginName, type TestHost } from '../host/host'
 import {
+  LOST_AT_SWITCH_START,
   asOptions,
   createNetwork,
   expectReach,
@@ -15,12 +16,6 @@ import { pushPlugin, registryImage, startRegistry, stopRegistry } from '../regis
 
 const DATAPATH = asOptions('ovs.bridge.userspace=false')
 const NAT = asOptions('ovs.bridge.userspace=false', 'ovs.bridge.mode=nat')
-
-/**
- * Pings, ten a second, of the hundred or more that are sent meanwhile: an ovs-vswitchd that starts takes the flows of the
- * one before out of the kernel, and learns them again.
- */
-const LOST_AT_ITS_START = 10
 
 /** What traffic in the kernel outlives: ends of the plugin and of each of its processes. */
 export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
@@ -37,7 +32,7 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
 
   it.each([
     ["the driver's process", "pgrep -f '[d]ovesnap/main.cjs'", 1],
-    ['ovs-vswitchd', 'pgrep -x ovs-vswitchd', LOST_AT_ITS_START],
+    ['ovs-vswitchd', 'pgrep -x ovs-vswitchd', LOST_AT_SWITCH_START],
     ['ovsdb-server', 'pgrep -x ovsdb-server', 1],
   ])('traffic goes on where %s is killed, and new containers work', async (_, find, most) => {
     await startPair(host(), ...NAT)
@@ -63,7 +58,7 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
       await host().docker('plugin', 'enable', pluginName)
       await untilItIsBack()
     })
-    expect(lost).toBeLessThanOrEqual(LOST_AT_ITS_START)
+    expect(lost).toBeLessThanOrEqual(LOST_AT_SWITCH_START)
     await expectNewContainersWork()
   })
 
