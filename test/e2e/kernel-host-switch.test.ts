@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
-import { expectReach, keepNeighbours, lostWhile, startContainer, startPair, untilNothingDiffers } from './lab'
+import {
+  LOST_AT_START,
+  expectReach,
+  keepNeighbours,
+  lostWhile,
+  startContainer,
+  startPair,
+  untilNothingDiffers,
+} from './lab'
 import { startSwitch } from './own-switch'
 import { bundle, onHost } from './scene'
 import { ownSwitch, ownSwitchScene } from './suites/own-switch'
@@ -14,10 +22,9 @@ onHost(ownSwitchScene('own-kernel', bundle), (host) => {
     })
 
     it.each([
-      ['ovs-vswitchd', ['ovs-vswitchd'], 1],
+      ['ovs-vswitchd', ['ovs-vswitchd'], LOST_AT_START],
       ['ovsdb-server', ['ovsdb-server'], 1],
-      // What flowed is forgotten at the start and asked for again, for which the bridge's ports must be there.
-      ['both', ['ovs-vswitchd', 'ovsdb-server'], 5],
+      ['both', ['ovs-vswitchd', 'ovsdb-server'], LOST_AT_START],
     ])('goes on where %s is killed under traffic and started again', async (_, daemons, most) => {
       await startPair(host())
       await keepNeighbours(host())
