@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import {
-  LOST_AT_SWITCH_START,
+  LOST_AT_START,
   expectReach,
   keepNeighbours,
   lostWhile,
@@ -22,9 +22,9 @@ onHost(ownSwitchScene('own-kernel', bundle), (host) => {
     })
 
     it.each([
-      ['ovs-vswitchd', ['ovs-vswitchd'], LOST_AT_SWITCH_START],
+      ['ovs-vswitchd', ['ovs-vswitchd'], LOST_AT_START],
       ['ovsdb-server', ['ovsdb-server'], 1],
-      ['both', ['ovs-vswitchd', 'ovsdb-server'], LOST_AT_SWITCH_START],
+      ['both', ['ovs-vswitchd', 'ovsdb-server'], LOST_AT_START],
     ])('goes on where %s is killed under traffic and started again', async (_, daemons, most) => {
       await startPair(host())
       await keepNeighbours(host())

@@ -164,10 +164,10 @@ export async function keepNeighbours(host: TestHost): Promise<void> {
 }
 
 /**
- * Pings of {@link lostWhile}, of the hundred or so that are sent meanwhile: on the kernel's datapath an ovs-vswitchd that
- * starts takes the flows of the one before away and learns them again.
+ * How many pings may be lost, of ten a second, where ovs-vswitchd starts on the kernel datapath: it forgets what flowed,
+ * and decides again once it has its ports. While it is away none is.
  */
-export const LOST_AT_SWITCH_START = 10
+export const LOST_AT_START = 10
 
 /** How many pings of `client` to `web` of {@link startPair}, ten a second, are not answered while something happens. */
 export async function lostWhile(host: TestHost, happening: () => Promise<unknown>): Promise<number> {

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals'
 import { eventually } from '../host/command'
 import { pluginName, type TestHost } from '../host/host'
 import {
-  LOST_AT_SWITCH_START,
+  LOST_AT_START,
   asOptions,
   createNetwork,
   expectReach,
@@ -32,7 +32,7 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
 
   it.each([
     ["the driver's process", "pgrep -f '[d]ovesnap/main.cjs'", 1],
-    ['ovs-vswitchd', 'pgrep -x ovs-vswitchd', LOST_AT_SWITCH_START],
+    ['ovs-vswitchd', 'pgrep -x ovs-vswitchd', LOST_AT_START],
     ['ovsdb-server', 'pgrep -x ovsdb-server', 1],
   ])('traffic goes on where %s is killed, and new containers work', async (_, find, most) => {
     await startPair(host(), ...NAT)
@@ -58,7 +58,7 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
       await host().docker('plugin', 'enable', pluginName)
       await untilItIsBack()
     })
-    expect(lost).toBeLessThanOrEqual(LOST_AT_SWITCH_START)
+    expect(lost).toBeLessThanOrEqual(LOST_AT_START)
     await expectNewContainersWork()
   })
 
@@ -113,7 +113,7 @@ export function embeddedUpkeep(host: () => TestHost, bundle: string): void {
         await host().docker('plugin', 'enable', pluginName)
         await untilItIsBack()
       })
-      expect(lost).toBeLessThanOrEqual(1)
+      expect(lost).toBeLessThanOrEqual(LOST_AT_START)
       const rootfs = `/var/lib/docker/plugins/${await host().pluginId()}/rootfs`
       expect((await host().sh(`cat ${rootfs}/usr/share/doc/release`)).stdout).toBe('the next one\n')
       await expectNewContainersWork()
