@@ -153,13 +153,18 @@ export async function whilePinging(host: TestHost, happening: () => Promise<unkn
 }
 
 /**
- * Keeps `client` and `web` of {@link startPair} from asking each other for their MAC addresses again: pings confirm none,
- * as TCP does, and one that is asked for while no switch decides is lost, and all pings with it.
+ * Keeps `client` and `web` of {@link startPair} from asking each other for their MAC addresses: pings confirm none, as TCP
+ * does, and one that is asked for while no switch decides is lost, and all pings with it.
  */
 export async function keepNeighbours(host: TestHost): Promise<void> {
-  for (const container of ['web', 'client']) {
+  for (const [container, other] of [
+    ['web', 'client'],
+    ['client', 'web'],
+  ] as const) {
+    const { IPAddress, MacAddress } = await attachment(host, other, 'mynet')
     const pid = (await host.docker('inspect', '-f', '{{.State.Pid}}', container)).stdout.trim()
-    await host.sh(`nsenter -t ${pid} -n sysctl -q -w net.ipv4.neigh.eth0.base_reachable_time_ms=3600000`)
+    const neighbour = `${IPAddress} lladdr ${MacAddress} dev eth0 nud permanent`
+    await host.sh(`nsenter -t ${pid} -n ip neighbour replace ${neighbour}`)
   }
 }
 
